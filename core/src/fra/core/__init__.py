@@ -1,0 +1,1 @@
+"""One async interface to every crypto exchange: the contract, discovery and the promises."""

@@ -1,0 +1,1 @@
+"""The framework for native exchange adapters: REST, WebSocket, order books and signing as tables."""

@@ -1,0 +1,1 @@
+"""Funding-rate arbitrage on the fra interface: spreads and their arithmetic."""

@@ -1,0 +1,1 @@
+"""The fra command line."""

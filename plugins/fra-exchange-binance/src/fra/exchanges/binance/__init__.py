@@ -1,0 +1,1 @@
+"""Binance for fra: spot and USD-M futures, native."""

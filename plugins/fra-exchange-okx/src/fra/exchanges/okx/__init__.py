@@ -1,0 +1,1 @@
+"""OKX for fra: spot and swap, native."""
