@@ -1,0 +1,1 @@
+"""What adapters implement and users call. Imports nothing of ours outside itself."""
