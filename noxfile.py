@@ -1,0 +1,157 @@
+"""What a contributor runs: ``nox -s demo``, ``nox -s tests``, …; ``nox --list`` names them all.
+
+Nothing here lists our distributions: they are the folders that hold a pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import nox
+from packaging.requirements import Requirement
+
+nox.needs_version = ">=2024.10.9"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.error_on_missing_interpreters = False  # `smoke` runs what the machine has, in CI too
+
+ROOT = Path(__file__).resolve().parent
+BUILD_TOOL = "setuptools>=77"
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+TOOLS = _toml(ROOT / "pyproject.toml")
+PROJECTS = {
+    path.parent: _toml(path)["project"]
+    for path in sorted([ROOT / "core" / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")])
+}
+FOLDERS = {project["name"]: folder for folder, project in PROJECTS.items()}
+SOURCES = [folder / "src" for folder in PROJECTS]
+
+
+def _import_names(folder: Path) -> list[str]:
+    """The packages of a distribution: where its py.typed lies is where the shared namespace ends."""
+    source = folder / "src"
+    return [".".join(marker.parent.relative_to(source).parts) for marker in sorted(source.rglob("py.typed"))]
+
+
+def _with_ours(*names: str) -> list[Path]:
+    """The folders of these distributions (``name`` or ``name[extra]``) and of all of ours that they need."""
+    found: dict[Path, None] = {}
+    todo = [Requirement(name) for name in names]
+    while todo:
+        wanted = todo.pop()
+        folder = FOLDERS.get(wanted.name)
+        if folder is None:
+            continue
+        project = PROJECTS[folder]
+        needs = [*project.get("dependencies", ())] if folder not in found else []
+        for extra in wanted.extras:
+            needs += project["optional-dependencies"][extra]
+        found[folder] = None
+        todo += map(Requirement, needs)
+    return sorted(found)
+
+
+def _group(name: str) -> list[str]:
+    return list(nox.project.dependency_groups(TOOLS, name))
+
+
+def _install(session: nox.Session, folders: Iterable[Path], *others: str, quiet: bool = True) -> None:
+    """Our packages editable and whatever else; nothing at all when that was done before and no pyproject changed."""
+    folders = list(folders)
+    state = hashlib.sha256(repr((sorted(folders), others)).encode())
+    for folder in folders:
+        state.update((folder / "pyproject.toml").read_bytes())
+    stamp = Path(session.virtualenv.location) / "installed-by-nox"
+    if stamp.is_file() and stamp.read_text() == state.hexdigest():
+        session.debug("everything is installed already")
+        return
+    stamp.unlink(missing_ok=True)
+    session.install(BUILD_TOOL, silent=quiet)
+    editable = [part for folder in folders for part in ("-e", str(folder))]
+    # Without isolation: an environment of its own for each of our packages would triple the time of a first run.
+    session.install("--no-build-isolation", *editable, *others, silent=quiet)
+    stamp.write_text(state.hexdigest())
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Install what is needed and run `fra demo`; arguments go to it: `nox -s demo -- --recorded DIR`."""
+    session.log("installing fra, two exchanges and the emulator (once, a minute or so) …")
+    _install(session, _with_ours("fra-arbitrage[demo]"), quiet=False)
+    session.run("fra", "demo", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run pytest with the arguments given, and nothing else."""
+    _install(session, PROJECTS, *_group("tests"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting and who imports whom."""
+    _install(session, [], *_group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    # The sources are enough: nothing is imported, so nothing of ours need be installed.
+    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": os.pathsep.join(map(str, SOURCES))})
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Run mypy --strict over every package of ours, as its users see it: installed."""
+    _install(session, PROJECTS, *_group("types"))
+    packages = [part for folder in PROJECTS for name in _import_names(folder) for part in ("-p", name)]
+    session.run("mypy", "--strict", *packages)
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build every distribution, look into the wheels, and install from them in clean environments."""
+    _install(session, PROJECTS, *_group("tests"))
+    built = Path(session.create_tmp()) / "wheels"
+    shutil.rmtree(built, ignore_errors=True)
+    for folder in PROJECTS:
+        session.run("python", "-m", "build", "--no-isolation", "--outdir", str(built), str(folder), silent=True)
+    session.run("pytest", "tests/wheels", *session.posargs, env={"FRA_WHEELS": str(built)})
+
+    clean = Path(session.create_tmp()) / "clean"
+    session.run("python", "-m", "venv", "--clear", "--without-pip", str(clean))
+    python = shutil.which("python", path=f"{clean / 'bin'}{os.pathsep}{clean / 'Scripts'}")
+    session.run("python", "-m", "pip", "--python", str(python), "install", "-q", *map(str, built.glob("*.whl")))
+    names = [name for folder in PROJECTS for name in _import_names(folder)]
+    session.run(str(python), "-c", f"import {', '.join(names)}", external=True)
+    session.run(str(python), "-m", "fra.core.main", "plugins", external=True)
+
+
+@nox.session(python=["3.12", "3.13"])
+def smoke(session: nox.Session) -> None:
+    """Install, import and list on the other Pythons that the machine has."""
+    _install(session, PROJECTS, *_group("smoke"))
+    session.run("pytest", "tests/smoke", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run tests/bench (or only those named) and print each figure beside its floor and its peers."""
+    _install(session, PROJECTS, *_group("tests"))
+    session.run("python", "tests/bench", *session.posargs)
+
+
+@nox.session
+def record(session: nox.Session) -> None:
+    """Record the cassettes of the native exchanges' REST calls anew, against the emulator."""
+    _install(session, PROJECTS, *_group("tests"))
+    session.run("pytest", "-m", "cassette", "--record", *(session.posargs or ["plugins"]))
