@@ -1,0 +1,147 @@
+"""What OKX sends, field by field, as its API v5 guide names it. Numbers are text; ``''`` is unknown."""
+
+from __future__ import annotations
+
+from typing import Generic, Literal, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class Reply(msgspec.Struct, Generic[T]):
+    """The envelope of every REST answer."""
+
+    code: str
+    data: list[T]
+    msg: str = ""
+
+
+class Instrument(msgspec.Struct, frozen=True):
+    """A row of GET /public/instruments."""
+
+    instType: str
+    instId: str
+    state: str = ""
+    tickSz: str = ""
+    lotSz: str = ""
+    minSz: str = ""
+    baseCcy: str = ""
+    quoteCcy: str = ""
+    settleCcy: str = ""
+    uly: str = ""
+    instFamily: str = ""
+    ctType: str = ""
+    ctVal: str = ""
+    ctMult: str = ""
+    ctValCcy: str = ""
+    maxLmtSz: str = ""
+
+
+class Ticker(msgspec.Struct, frozen=True):
+    """A row of GET /market/ticker(s) and of the ``tickers`` channel."""
+
+    instId: str
+    ts: str
+    last: str = ""
+    askPx: str = ""
+    askSz: str = ""
+    bidPx: str = ""
+    bidSz: str = ""
+    open24h: str = ""
+    high24h: str = ""
+    low24h: str = ""
+    vol24h: str = ""
+    volCcy24h: str = ""
+
+
+class Trade(msgspec.Struct, frozen=True, gc=False):
+    """A row of GET /market/trades and of the ``trades`` channel (which sums up fills at one price)."""
+
+    instId: str
+    tradeId: str
+    px: str
+    sz: str
+    side: Literal["buy", "sell"]
+    ts: str
+
+
+class Book(msgspec.Struct, frozen=True):
+    """A row of GET /market/books(-full), and of the channels ``books`` and ``bbo-tbt``.
+
+    A level is ``[price, size, "0", orders]``. ``checksum`` is 0 since June 2026: absent, not wrong. REST answers of
+    ``books-full`` have no ``seqId``.
+    """
+
+    asks: list[list[str]]
+    bids: list[list[str]]
+    ts: str
+    seqId: int | None = None
+    prevSeqId: int | None = None
+    checksum: int = 0
+
+
+Candle = list[str]
+"""Of GET /market/(history-)candles and the channels ``candle…``: ts o h l c vol volCcy volCcyQuote confirm."""
+
+
+class FundingRate(msgspec.Struct, frozen=True):
+    """A row of GET /public/funding-rate and of the ``funding-rate`` channel.
+
+    ``fundingTime`` is the *upcoming* settlement, ``nextFundingTime`` the one after it.
+    """
+
+    instId: str
+    fundingRate: str
+    fundingTime: str
+    nextFundingTime: str = ""
+    maxFundingRate: str = ""
+    minFundingRate: str = ""
+    ts: str = ""
+
+
+class SettledFunding(msgspec.Struct, frozen=True):
+    """A row of GET /public/funding-rate-history: ``realizedRate`` is what was charged, ``fundingRate`` a forecast."""
+
+    instId: str
+    fundingTime: str
+    realizedRate: str = ""
+
+
+class MarkPrice(msgspec.Struct, frozen=True):
+    """A row of GET /public/mark-price and of the ``mark-price`` channel."""
+
+    instId: str
+    markPx: str
+    ts: str
+
+
+class ServerTime(msgspec.Struct, frozen=True):
+    """The row of GET /public/time."""
+
+    ts: str
+
+
+class Arg(msgspec.Struct, frozen=True):
+    """What a subscription is about; every push and every acknowledgement repeats it."""
+
+    channel: str
+    instId: str = ""
+
+
+class Push(msgspec.Struct, Generic[T]):
+    """A data message of a channel. ``action`` is ``snapshot`` or ``update`` on the books, absent elsewhere."""
+
+    arg: Arg
+    data: list[T]
+    action: str = ""
+
+
+class Event(msgspec.Struct):
+    """Any message that is no data: ``subscribe``, ``unsubscribe``, ``login``, ``error``, ``notice``, ``channel-conn-count``."""
+
+    event: str = ""
+    arg: Arg | None = None
+    code: str = ""
+    msg: str = ""
+    id: str = ""
