@@ -138,7 +138,6 @@ class RefusedInstrument(NamedTuple):
 class SymbolList(tuple[Symbol, ...]):
     """The symbols of a venue, and by name and reason those that were refused."""
 
-    __slots__ = ()
     refused: tuple[RefusedInstrument, ...] = ()
 
 
