@@ -40,7 +40,7 @@ class BinancePlayback:
 
     A book's stream sends what was recorded before its snapshot, waits until the client asks for the snapshot, answers
     the recorded one and plays on. A later request for the book gets it as it stands at the place that the stream has
-    reached. A capture without a snapshot starts from an empty book just before its first delta: what the recording knows.
+    reached. A capture without a snapshot starts from an empty book just before its first delta.
     """
 
     def __init__(

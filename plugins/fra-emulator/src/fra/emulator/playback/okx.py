@@ -208,12 +208,14 @@ class OkxPlayback:
         inverse = swap and quote == "USD"
         size = known.contract_size if known else Decimal(1)
         return {
-            "instType": market.upper(), "instId": symbol, "uly": pair if swap else "", "instFamily": pair if swap else "",
+            "instType": market.upper(), "instId": symbol, "uly": pair if swap else "",
+            "instFamily": pair if swap else "",
             "category": "1", "baseCcy": "" if swap else base, "quoteCcy": "" if swap else quote,
             "settleCcy": (base if inverse else quote) if swap else "", "ctVal": f"{size:f}" if swap else "",
             "ctMult": "1" if swap else "", "ctValCcy": ("USD" if inverse else base) if swap else "",
             "ctType": ("inverse" if inverse else "linear") if swap else "", "optType": "", "stk": "", "listTime": "0",
-            "expTime": "", "lever": "", "tickSz": f"{tick:f}", "lotSz": f"{lot:f}", "minSz": f"{lot:f}", "alias": "", "state": "live", "ruleType": "normal",
+            "expTime": "", "lever": "", "tickSz": f"{tick:f}", "lotSz": f"{lot:f}", "minSz": f"{lot:f}",
+            "alias": "", "state": "live", "ruleType": "normal",
         }  # fmt: skip
 
 

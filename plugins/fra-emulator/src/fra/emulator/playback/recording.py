@@ -1,8 +1,8 @@
 """Reads a folder of captures: JSON Lines as clients record them, one message a line, perhaps gzipped.
 
 A line is `{"n", "ts", "dir": open|send|recv|http, "raw", "url"?}` of a session, or `{"type": "rest", "path", "query",
-"raw"}` of a single answer. Documentation samples (folders `samples-*`) are no captures and are left out. Of which venue
-and market a file is of follows from its messages, and from a folder `<venue>/<market>-<channel>` where they do not tell.
+"raw"}` of a single answer. Documentation samples (folders `samples-*`) are no captures and are left out. The venue
+and market of a file follow from its messages, and from a folder `<venue>/<market>-<channel>` where they do not tell.
 """
 
 import gzip

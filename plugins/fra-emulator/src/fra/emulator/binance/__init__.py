@@ -1,0 +1,1 @@
+"""Binance as an emulated venue: spot and USD-M, public REST and WebSocket."""

@@ -1,0 +1,321 @@
+"""Binance's front-end: one port that answers `/api`, `/fapi` and the WebSocket bases of spot and USD-M."""
+
+import asyncio
+import re
+import time
+from collections import deque
+from collections.abc import Mapping
+
+import msgspec
+from aiohttp import web
+
+from fra.emulator.binance import listing, rest
+from fra.emulator.fanout import Board, Fanout
+from fra.emulator.ratelimit import Charge, RollingWindow, WeightWindow
+from fra.emulator.settings import Settings
+from fra.emulator.sockets import Connection
+from fra.emulator.source import NoData, Source, StreamKey
+from fra.emulator.venue import Markets, Venue
+
+_SPOT_BASE, _USDM_BASE = "/stream.binance", "/fstream.binance"
+"""Named as the venue's own hosts: clients tell the markets apart by `stream` and `fstream` in the URL."""
+_PREFIXES: Mapping[str, str] = {_SPOT_BASE: "spot", _USDM_BASE: "usdm", "/spot": "spot", "/usdm": "usdm"}
+_TAIL = re.compile(r"(?:/(?P<route>public|market|private|pm))?(?:/(?P<form>ws|stream))?(?:/(?P<names>.*))?")
+_PUBLIC = re.compile(r"(rpiDepth|depth|bookTicker|trade)(\d+)?(@.*)?|!bookTicker")
+_MESSAGES_PER_S: Mapping[str, int] = {"spot": 5, "usdm": 10}
+_PING_S: Mapping[str, tuple[float, float]] = {"spot": (20.0, 60.0), "usdm": (180.0, 600.0)}
+_LIFETIME_S = 86_400.0
+_MAX_STREAMS = 1024
+_FUNDING_CHANNELS = ("markPrice", "!markPrice")
+
+
+def _wrap(key: StreamKey, payload: str) -> str:
+    name = f"{key.symbol.lower()}@{key.channel}" if key.symbol else key.channel
+    return f'{{"stream":"{name}","data":{payload}}}'
+
+
+def _is_book(channel: str) -> bool:
+    return re.fullmatch(r"depth(@\d+ms)?", channel) is not None
+
+
+def stream_key(market: str, name: str) -> StreamKey:
+    """A stream name's key; names are lower case, so one with capitals in its symbol matches nothing."""
+    symbol, at, channel = name.partition("@")
+    if name.startswith("!") or not at:
+        return StreamKey(market, name, "")
+    return StreamKey(market, channel, symbol.upper() if symbol == symbol.lower() else symbol)
+
+
+class _Control(msgspec.Struct):
+    method: str
+    params: list[object] | None = None
+    id: int | str | None = None
+
+
+class BinanceVenue(Venue):
+    """Binance spot and USD-M, public side."""
+
+    name = "binance"
+
+    def __init__(self, source: Source, settings: Settings) -> None:
+        super().__init__(source, settings)
+        scale = settings.rate_window_scale
+        minute = round(60_000 * scale)
+
+        def window(limit: int, minutes: int = 1) -> WeightWindow:
+            return WeightWindow(
+                limit=limit, window_ms=minute * minutes, ban_after=settings.ban_after, ban_ms=round(120_000 * scale)
+            )
+
+        self.weights: dict[str, WeightWindow] = {
+            "spot": window(listing.SPOT_WEIGHT),
+            "usdm": window(listing.USDM_WEIGHT),
+        }
+        self._raw = window(300_000, 5)
+        self._funding = RollingWindow(500, minute * 5)
+        self._board = Board(source, self.faults, _wrap, _is_book)
+
+    def addresses(self, host: str, port: int) -> Markets:
+        rest_url = f"http://{host}:{port}"
+        ws = f"ws://{host}:{port}"
+        return {
+            "spot": {"rest": rest_url, "ws": ws + _SPOT_BASE},
+            "usdm": {
+                "rest": rest_url,
+                "ws": ws + _USDM_BASE,
+                **{f"ws_{route}": f"{ws}{_USDM_BASE}/{route}" for route in ("public", "market", "private")},
+            },
+        }
+
+    def used_weight(self, market: str) -> int:
+        """Weight used in the current window."""
+        return self.weights[market].used
+
+    def weight_history(self, market: str) -> list[int]:
+        """Weight used in each window that is over and had a request, oldest first."""
+        return list(self.weights[market].history)
+
+    # -- REST
+    async def answer(self, request: web.Request) -> web.Response:
+        path, params = request.path, dict(request.query)
+        row = rest.ROWS.get(path)
+        market = row.market if row is not None else "usdm" if path.startswith("/fapi") else "spot"
+        charge = self._charge(market, row.weight(params) if row is not None else 1)
+        headers = self._headers(market, charge)
+        if charge.status != 200:
+            return self._over_limit(market, charge, headers)
+        try:
+            if row is None:
+                return self._unlisted(request, headers)
+            if request.method != "GET":
+                raise rest.Refusal(405, -1000, f"Request method '{request.method}' is not supported.")
+            if (
+                row.endpoint in ("fundingRate", "fundingInfo")
+                and self.settings.enforce_limits
+                and not self._funding.take(self._wall())
+            ):
+                return self._over_limit(market, Charge(429, charge.used, self._funding.window_ms), headers)
+            rest.check(row, params, lambda s: self.source.knows(row.market, s))
+            body = self.source.answer(row.market, row.endpoint, params)
+            if row.endpoint in ("time", "exchangeInfo") and self.clock_offset_ms:
+                told = msgspec.json.decode(body, type=dict[str, object])
+                body = msgspec.json.encode({**told, "serverTime": self.now_ms()})
+            return web.Response(body=body, content_type="application/json", headers=headers)
+        except rest.Refusal as refusal:
+            return web.Response(
+                status=refusal.status, body=refusal.body(), content_type="application/json", headers=headers
+            )
+        except NoData:
+            unknown = rest.Refusal(400, -1121, "Invalid symbol.")
+            return web.Response(
+                status=unknown.status, body=unknown.body(), content_type="application/json", headers=headers
+            )
+
+    @staticmethod
+    def _wall() -> int:
+        return int(time.time() * 1000)
+
+    def _charge(self, market: str, weight: int) -> Charge:
+        if not self.settings.enforce_limits:
+            return Charge(200, 0)
+        if market == "spot":
+            raw = self._raw.charge(1, self._wall())
+            if raw.status != 200:
+                return raw
+        return self.weights[market].charge(weight, self._wall())
+
+    def _headers(self, market: str, charge: Charge) -> dict[str, str]:
+        used = str(charge.used)
+        headers = {"X-MBX-USED-WEIGHT-1M": used}
+        interval = listing.weight_interval(self.settings.rate_window_scale)
+        headers[f"X-MBX-USED-WEIGHT-{interval}"] = used
+        if market == "spot":
+            headers["X-MBX-USED-WEIGHT"] = used
+        return headers
+
+    def _over_limit(self, market: str, charge: Charge, headers: dict[str, str]) -> web.Response:
+        limit = self.weights[market].limit
+        if charge.status == 418:
+            text = f"Way too many requests; IP banned until {charge.banned_until_ms}. Please use the websocket for live updates to avoid bans."
+        else:
+            text = f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. Please use WebSocket Streams."
+        headers["Retry-After"] = str(-(-charge.wait_ms // 1000))
+        body = rest.Refusal(charge.status, -1003, text).body()
+        return web.Response(status=charge.status, body=body, content_type="application/json", headers=headers)
+
+    def _unlisted(self, request: web.Request, headers: dict[str, str]) -> web.Response:
+        path = request.path
+        if path in rest.EMPTY_LISTINGS:
+            body = msgspec.json.encode(listing.empty_info(rest.EMPTY_LISTINGS[path], self.now_ms()))
+            return web.Response(body=body, content_type="application/json", headers=headers)
+        if path.startswith(rest.EMPTY_LISTS):
+            return web.Response(body=b"[]", content_type="application/json", headers=headers)
+        if path.split("/")[1] in ("dapi", "eapi") and path.endswith(("/time", "/ping")):
+            body = msgspec.json.encode({"serverTime": self.now_ms()} if path.endswith("time") else {})
+            return web.Response(body=body, content_type="application/json", headers=headers)
+        if rest.PRIVATE.match(path):
+            if not request.headers.get("X-MBX-APIKEY"):
+                raise rest.Refusal(401, -2014, "API-key format invalid.")
+            raise rest.Refusal(401, -2015, "Invalid API-key, IP, or permissions for action.")
+        raise rest.Refusal(404, -5000, f"Path {path}, Method {request.method} is invalid")
+
+    # -- sockets
+    @staticmethod
+    def _route(path: str) -> tuple[str, str, str, str] | None:
+        """Market, route (public, market, private or none), form (ws or stream) and names of a handshake's path."""
+        market, tail = "", path
+        for prefix, owner in _PREFIXES.items():
+            if path == prefix or path.startswith(prefix + "/"):
+                market, tail = owner, path[len(prefix) :]
+                break
+        match = _TAIL.fullmatch(tail.rstrip("/"))
+        if match is None or (not market and match["form"] is None):
+            return None
+        route = match["route"] or ""
+        return market or ("usdm" if route else "spot"), route, match["form"] or "ws", match["names"] or ""
+
+    async def accept(self, request: web.Request) -> Connection | web.Response:
+        found = self._route(request.path)
+        if found is None:
+            return web.Response(status=404)
+        market, route, form, _ = found
+        if route and market == "spot":
+            return web.Response(status=404)
+        if self.too_many_connects(request, limit=300, window_s=300 * self.settings.rate_window_scale):
+            return web.Response(status=429)
+        connection = await self.upgrade(request, market=market, combined=form == "stream")
+        connection.path = route
+        return connection
+
+    async def opened(self, connection: Connection, request: web.Request) -> None:
+        found = self._route(request.path)
+        names = found[3].split("/") if found is not None and found[3] else []
+        names += [n for n in request.query.get("streams", "").split("/") if n]
+        for fanout in [
+            f for f in (self._join(connection, n) for n in names if "@" in n or n.startswith("!")) if f is not None
+        ]:
+            fanout.greet(connection)
+
+    def _join(self, connection: Connection, name: str) -> Fanout | None:
+        key = stream_key(connection.market, name)
+        connection.subscriptions[name] = key
+        self.stats.subscriptions[name] += 1
+        if connection.path == "private" or (
+            connection.path and (_PUBLIC.fullmatch(key.channel) is None) is (connection.path == "public")
+        ):
+            # a stream asked for on the wrong base is acknowledged and stays silent
+            return None
+        return self._board.join(connection, key)
+
+    async def received(self, connection: Connection, text: str) -> None:
+        try:
+            control = msgspec.json.decode(text, type=_Control)
+        except msgspec.ValidationError as error:
+            self._refuse(connection, 2, f"Invalid request: {error}", None)
+            return
+        except msgspec.DecodeError as error:
+            self._refuse(connection, 3, f"Invalid JSON: {error}", None)
+            return
+        names = [p for p in control.params or () if isinstance(p, str)]
+        match control.method:
+            case "SUBSCRIBE" | "UNSUBSCRIBE" if not names:
+                self._refuse(connection, 2, "Invalid request: request must contain params", control.id)
+            case "SUBSCRIBE" if len({*connection.subscriptions, *names}) > _MAX_STREAMS:
+                self._refuse(connection, 4, "Too many streams", control.id)
+            case "SUBSCRIBE":
+                fanouts = [self._join(connection, n) for n in names]
+                self._ack(connection, None, control.id)
+                for fanout in fanouts:
+                    if fanout is not None:
+                        fanout.greet(connection)
+            case "UNSUBSCRIBE":
+                for name in names:
+                    key = connection.subscriptions.pop(name, None)
+                    if isinstance(key, StreamKey):
+                        self._board.leave(connection, key)
+                self._ack(connection, None, control.id)
+            case "LIST_SUBSCRIPTIONS":
+                self._ack(connection, list(connection.subscriptions), control.id)
+            case "SET_PROPERTY" if control.params and control.params[0] == "combined" and len(control.params) == 2:
+                connection.combined = bool(control.params[1])
+                self._ack(connection, None, control.id)
+            case "GET_PROPERTY":
+                self._ack(connection, connection.combined, control.id)
+            case _:
+                self._refuse(connection, 2, f"Invalid request: unknown variant `{control.method}`", control.id)
+
+    @staticmethod
+    def _ack(connection: Connection, result: object, id_: int | str | None) -> None:
+        connection.send(msgspec.json.encode({"result": result, "id": id_}).decode())
+
+    @staticmethod
+    def _refuse(connection: Connection, code: int, message: str, id_: int | str | None) -> None:
+        connection.send(msgspec.json.encode({"error": {"code": code, "msg": message}, "id": id_}).decode())
+
+    def may_talk(self, connection: Connection) -> bool:
+        if not self.settings.enforce_limits:
+            return True
+        times: deque[float] = connection.incoming
+        now = time.monotonic()
+        times.append(now)
+        while times[0] <= now - 1.0:
+            times.popleft()
+        return len(times) <= _MESSAGES_PER_S[connection.market]
+
+    async def keep(self, connection: Connection) -> None:
+        period, patience = _PING_S[connection.market]
+        period = self.settings.ping_interval_s or period
+        patience = self.settings.pong_timeout_s or patience
+        lifetime = self.settings.lifetime_s or _LIFETIME_S
+        following = time.monotonic() + period
+        while not connection.ws.closed:
+            now = time.monotonic()
+            if connection.age >= lifetime:
+                await connection.close(1001, "Connection lifetime is over")
+                return
+            if connection.ping_sent is not None and now - connection.ping_sent >= patience:
+                await connection.close(1008, "Pong timeout")
+                return
+            if now >= following:
+                following += period
+                await connection.ping(str(self.now_ms()).encode())
+            deadlines = [following, connection.opened + lifetime]
+            if connection.ping_sent is not None:
+                deadlines.append(connection.ping_sent + patience)
+            await asyncio.sleep(max(0.005, min(deadlines) - time.monotonic()))
+
+    def ended(self, connection: Connection) -> None:
+        self._board.leave_all(connection)
+
+    # -- test switches
+    def announce_shutdown(self) -> None:
+        """Push `serverShutdown` to spot connections (USD-M has none)."""
+        payload = msgspec.json.encode({"e": "serverShutdown", "E": self.now_ms()}).decode()
+        for connection in self._of("spot"):
+            connection.send(f'{{"stream":"!serverShutdown","data":{payload}}}' if connection.combined else payload)
+
+    def pause_funding(self) -> None:
+        self.faults.paused_channels.update(_FUNDING_CHANNELS)
+
+    def resume_funding(self) -> None:
+        self.faults.paused_channels.difference_update(_FUNDING_CHANNELS)

@@ -1,0 +1,89 @@
+"""`fra emulate`: the emulator from the command line."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("venues", nargs=-1, required=True, metavar="VENUE...")
+@click.option(
+    "--port",
+    default=18000,
+    show_default=True,
+    type=click.IntRange(0, 65000),
+    help="Port of the first venue; 0 picks free ones.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the generated market.")
+@click.option(
+    "--play",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Play the captures in this folder instead of generating a market.",
+)
+@click.option(
+    "--speed",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Speed of the play-back.",
+)
+@click.option(
+    "--symbols",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Generated assets beside the bundled ones.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per venue.")
+def emulate(
+    venues: tuple[str, ...], port: int, seed: int, play: Path | None, speed: float, symbols: int, as_json: bool
+) -> None:
+    """Serve emulated exchanges on this machine's loopback interface, each on a port of its own, until Ctrl-C."""
+    from fra.emulator.server import VENUES
+
+    names = list(dict.fromkeys(v.lower() for v in venues))
+    unknown = [n for n in names if n not in VENUES]
+    if unknown:
+        raise click.UsageError(f"no emulated venue {', '.join(unknown)}; there are {', '.join(VENUES)}")
+    asyncio.run(_serve(names, port, seed, play, speed, symbols, as_json))
+
+
+async def _serve(
+    names: list[str], port: int, seed: int, play: Path | None, speed: float, symbols: int, as_json: bool
+) -> None:
+    from fra.emulator.server import Emulator, generated_source
+
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    source = generated_source if play is None else _player(play, speed)
+    emulator = Emulator(names, port=port, seed=seed, symbols=symbols, source=source)
+    try:
+        await emulator.start()
+    except OSError as error:
+        raise click.ClickException(
+            f"cannot serve on port {port} and up: {error.strerror}; choose another with --port"
+        ) from None
+    try:
+        for name, venue in emulator.venues.items():
+            if as_json:
+                click.echo(json.dumps({"venue": name, "markets": venue.markets}))
+            else:
+                markets = "; ".join(f"{market}: {urls['rest']} {urls['ws']}" for market, urls in venue.markets.items())
+                click.echo(f"{name} serves {markets}")
+        await stopped.wait()
+    finally:
+        await emulator.stop()
+
+
+def _player(folder: Path, speed: float) -> "Callable[..., object]":
+    try:
+        from fra.emulator.player import recorded_source
+    except ImportError:
+        raise click.ClickException("this fra-emulator cannot play captures yet; leave out --play") from None
+    return recorded_source(folder, speed=speed)
