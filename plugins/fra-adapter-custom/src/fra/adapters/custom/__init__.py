@@ -1,1 +1,54 @@
 """The framework for native exchange adapters: REST, WebSocket, order books and signing as tables."""
+
+from fra.adapters.custom.auth import AuthHandler, HttpRequest, encode_json, encode_query, missing_credentials
+from fra.adapters.custom.channel import Channel, channel_for
+from fra.adapters.custom.clock import ClockSample, ServerClock
+from fra.adapters.custom.dialect import Ack, Control, Dialect, Notice, Refused
+from fra.adapters.custom.endpoint import Costs, Endpoint, Params, endpoint_for
+from fra.adapters.custom.errors import ErrorRule, ErrorTable, Failure, Refusal
+from fra.adapters.custom.heartbeat import Heartbeat, JsonPing, ServerPing, TextPing
+from fra.adapters.custom.http import HttpClient, Timed
+from fra.adapters.custom.options import CustomOptions
+from fra.adapters.custom.plugin import CustomExchangePlugin
+from fra.adapters.custom.stream import Stream, StreamHandler, publishing, publishing_each
+from fra.adapters.custom.streams import StreamClient
+from fra.adapters.custom.urls import Urls
+
+__all__ = [
+    "Ack",
+    "AuthHandler",
+    "Channel",
+    "ClockSample",
+    "Control",
+    "Costs",
+    "CustomExchangePlugin",
+    "CustomOptions",
+    "Dialect",
+    "Endpoint",
+    "ErrorRule",
+    "ErrorTable",
+    "Failure",
+    "Heartbeat",
+    "HttpClient",
+    "HttpRequest",
+    "JsonPing",
+    "Notice",
+    "Params",
+    "Refusal",
+    "Refused",
+    "ServerClock",
+    "ServerPing",
+    "Stream",
+    "StreamClient",
+    "StreamHandler",
+    "TextPing",
+    "Timed",
+    "Urls",
+    "channel_for",
+    "encode_json",
+    "encode_query",
+    "endpoint_for",
+    "missing_credentials",
+    "publishing",
+    "publishing_each",
+]

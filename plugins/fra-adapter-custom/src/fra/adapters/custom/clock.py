@@ -1,0 +1,56 @@
+"""The venue's clock, as well as it can be known from here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import attrs
+
+_SAMPLES: Final = 3
+
+
+@attrs.frozen(kw_only=True)
+class ClockSample:
+    """One look at the venue's clock: what it said, and our clock before and after asking, in milliseconds."""
+
+    server_ms: float
+    sent_ms: float
+    received_ms: float
+
+    @property
+    def round_trip(self) -> float:
+        """Milliseconds from sending to answer."""
+        return self.received_ms - self.sent_ms
+
+    @property
+    def offset(self) -> float:
+        """The venue's clock minus ours, if the answer was made at the midpoint of the round trip."""
+        return self.server_ms - (self.sent_ms + self.received_ms) / 2
+
+
+class ServerClock:
+    """Milliseconds as the venue counts them: our clock plus an offset, measured by round trips.
+
+    Of several samples the one with the shortest round trip counts: its midpoint can be least wrong.
+    """
+
+    def __init__(self, read: Callable[[], Awaitable[ClockSample]], now_ms: Callable[[], int]) -> None:
+        self._read = read
+        self._now_ms = now_ms
+        self.sample: ClockSample | None = None
+
+    def now_ms(self) -> int:
+        """The venue's time now; our own until the first :meth:`sync`."""
+        return self._now_ms() if self.sample is None else round(self._now_ms() + self.sample.offset)
+
+    @property
+    def skew(self) -> float | None:
+        """The venue's clock minus ours in seconds, None when never measured."""
+        return None if self.sample is None else self.sample.offset / 1000
+
+    async def sync(self, samples: int = _SAMPLES) -> ClockSample:
+        """Measure anew. Raises what the request raises; the old offset then stays."""
+        taken = [await self._read() for _ in range(samples)]
+        self.sample = min(taken, key=lambda sample: sample.round_trip)
+        return self.sample
