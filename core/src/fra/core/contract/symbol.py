@@ -135,7 +135,7 @@ class RefusedInstrument(NamedTuple):
     reason: str
 
 
-class SymbolList(tuple[Symbol, ...]):
+class SymbolList(tuple[Symbol, ...]):  # noqa: SLOT001 - a tuple can only have the slots (), which would forbid `refused`
     """The symbols of a venue, and by name and reason those that were refused."""
 
     refused: tuple[RefusedInstrument, ...] = ()
