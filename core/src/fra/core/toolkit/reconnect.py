@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fra.core.contract.errors import ExchangeConnectionError
+
+if TYPE_CHECKING:
+    import random
 
 _MAX_DOUBLINGS: Final = 64
 _logger: Final = logging.getLogger("fra.reconnect")
@@ -48,7 +50,11 @@ class ReconnectManager:
         self.max_retries = max_retries
         self.base_delay = base_delay
         self.max_delay = max_delay
-        self._rng = rng if rng is not None else random.Random()
+        if rng is None:
+            import random  # not with the core: it pulls in OpenSSL's hashes
+
+            rng = random.Random()
+        self._rng = rng
         self._limit = limit
         self._on_attempt_failed = on_attempt_failed if on_attempt_failed is not None else _log
         self._attempts = 0
