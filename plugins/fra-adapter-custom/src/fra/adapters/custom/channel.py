@@ -28,7 +28,8 @@ class Channel(Generic[M_co]):
     the dialect's ``route`` finds in a frame. ``lossless`` channels tell of a gap after every loss of the connection.
     ``staleness`` is how many seconds without data make a stream STALE (None: quiet is normal, only the connection is
     watched). ``order_of`` reads a number that only rises from message to message (a trade id): it closes the seam when
-    connections are rotated, and names the ends of a gap.
+    connections are rotated, and names the ends of a gap. ``strict=False`` lets numbers be read out of JSON strings, as book
+    rows are.
     """
 
     topic: str | TopicOf
@@ -42,11 +43,12 @@ class Channel(Generic[M_co]):
     staleness: float | None = attrs.field(kw_only=True, default=None)
     order_of: Callable[[M_co], int] | None = attrs.field(kw_only=True, default=None)
     private: bool = attrs.field(kw_only=True, default=False)
+    strict: bool = attrs.field(kw_only=True, default=True)
 
     @cached_property
     def decoder(self) -> msgspec.json.Decoder[M_co]:
         """Made on first use."""
-        return msgspec.json.Decoder(self.message)
+        return msgspec.json.Decoder(self.message, strict=self.strict)
 
     def topic_for(self, symbol: Symbol | None, params: Params) -> str:
         """The venue's text for this symbol and these parameters."""

@@ -40,6 +40,7 @@ class Endpoint(Generic[R_co]):
     ones carry the key and no signature. ``outcome_id`` marks a call that changes something at the venue (an order): it
     is never repeated, and no usable answer becomes OrderOutcomeUnknown with the client order id found in the
     parameter of that name. ``body`` says where parameters go: in the query, or in a JSON or form body.
+    ``strict=False`` lets numbers be read out of JSON strings, as book rows are.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -54,11 +55,12 @@ class Endpoint(Generic[R_co]):
     outcome_id: str | None = attrs.field(kw_only=True, default=None)
     body: Literal["query", "json", "form"] = attrs.field(kw_only=True, default="query")
     url: str = attrs.field(kw_only=True, default="rest")
+    strict: bool = attrs.field(kw_only=True, default=True)
 
     @cached_property
     def decoder(self) -> msgspec.json.Decoder[R_co]:
         """Made on first use: importing an adapter must not pay for every type."""
-        return msgspec.json.Decoder(self.response)
+        return msgspec.json.Decoder(self.response, strict=self.strict)
 
     def costs(self, params: Params) -> Costs:
         """What this call costs with these parameters."""
