@@ -1,19 +1,31 @@
 """OKX's codes become the error that says what to do."""
 
+import msgspec
 import pytest
 
+from fra.adapters.custom.errors import Failure
 from fra.core import (
     DuplicateOrder,
     ExchangeAPIError,
     ExchangeAuthError,
     ExchangeConnectionError,
+    ExchangeError,
     ExchangeRateLimitError,
     InsufficientFunds,
     OrderNotFound,
     PermissionDenied,
     SymbolNotFound,
 )
-from fra.exchanges.okx.errors import error_in
+from fra.exchanges.okx import wire
+from fra.exchanges.okx.errors import ERRORS
+
+
+def error_in(body: bytes, *, exchange: str, status: int) -> ExchangeError | None:
+    refusal = ERRORS.read(body)
+    if refusal is None and status == 200:
+        return None
+    code, message = refusal or ("", "")
+    return ERRORS.error(Failure(code=code, message=message, status=status, body=body), exchange=exchange)
 
 
 @pytest.mark.parametrize(
@@ -68,18 +80,23 @@ def test_a_numeric_code_and_data_that_is_no_list_are_read_too() -> None:
     assert error.code == "500"
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [(200, ExchangeAPIError), (429, ExchangeRateLimitError), (403, PermissionDenied), (502, ExchangeConnectionError)],
-)
-def test_a_body_that_is_no_envelope_goes_by_its_status(status: int, kind: type[Exception]) -> None:
-    error = error_in(b"<html>", exchange="x", status=status)
-    assert type(error) is kind
-    assert error.response == "<html>"
+@pytest.mark.parametrize("body", [b"<html>", b"", b"[]", b'{"code":"0","data":[]}', b'{"code":{}}'])
+def test_a_body_without_a_refusal_has_none(body: bytes) -> None:
+    assert ERRORS.read(body) is None
 
 
-def test_a_success_code_under_a_failing_status_is_still_an_error() -> None:
-    assert isinstance(error_in(b'{"code":"0","data":[]}', exchange="x", status=502), ExchangeConnectionError)
+def test_a_rate_limit_is_over_when_the_rolling_window_is() -> None:
+    error = error_in(b'{"code":"50011","msg":"Too Many Requests","data":[]}', exchange="x", status=429)
+    assert isinstance(error, ExchangeRateLimitError)
+    assert error.retry_after == 2.0
+
+
+def test_a_decoded_answer_with_a_good_status_is_still_looked_at() -> None:
+    assert ERRORS.check is not None
+    bad = msgspec.json.decode(b'{"code":"51001","msg":"no such","data":[]}', type=wire.Reply[wire.Ticker])
+    good = msgspec.json.decode(b'{"code":"0","msg":"","data":[]}', type=wire.Reply[wire.Ticker])
+    assert ERRORS.check(bad) == ("51001", "no such")
+    assert ERRORS.check(good) is None
 
 
 def test_a_skewed_clock_says_what_to_do() -> None:

@@ -7,6 +7,10 @@ from datetime import timedelta
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from typing import Final
 
+import msgspec
+
+from fra.adapters.custom.books import BookBuilder, BookSnapshot
+from fra.adapters.custom.levels import Levels, interleaved_crc32
 from fra.core import (
     ExchangeAPIError,
     FundingRate,
@@ -14,6 +18,8 @@ from fra.core import (
     Kline,
     KlineInterval,
     MarketKind,
+    OrderBook,
+    PriceLevel,
     RateKind,
     RefusedInstrument,
     Side,
@@ -146,6 +152,73 @@ def _positive(row: wire.Instrument, field: str) -> Decimal:
     if not (value.is_finite() and value > 0):
         raise _Refused(f"{field} is {text!r} (state {row.state})")
     return value
+
+
+# --- books -------------------------------------------------------------------------------------------------------
+
+_CHANGE: Final = msgspec.json.Decoder(wire.BookChange, strict=False)
+_TEXTS: Final = msgspec.json.Decoder(wire.BookTexts)
+_CHECKED_LEVELS: Final = 25
+
+BookPush = wire.Push[msgspec.Raw]
+"""A message of the ``books`` channel; its row is decoded in :func:`feed`, which needs the prices' spelling rarely."""
+
+
+def feed(book: BookBuilder[BookPush], push: BookPush, received_ms: int) -> None:
+    """Hand one message of the ``books`` channel to the builder (API v5 guide, "Order book channel")."""
+    for raw in push.data:
+        row = _CHANGE.decode(raw)
+        bids = [(level.px, level.sz) for level in row.bids]
+        asks = [(level.px, level.sz) for level in row.asks]
+        if row.checksum:
+            texts = _TEXTS.decode(raw)
+            book.levels.keep_texts(texts.bids)
+            book.levels.keep_texts(texts.asks)
+        timestamp_ms, check = int(row.ts), row.checksum or None
+        if push.action == "snapshot":
+            book.snapshot(bids, asks, received_ms, sequence=row.seqId, timestamp_ms=timestamp_ms, check=check)
+        elif not bids and not asks and row.seqId == row.prevSeqId == book.sequence:
+            book.touch(received_ms)
+        else:
+            book.update(
+                bids,
+                asks,
+                received_ms,
+                last=row.seqId,
+                previous=row.prevSeqId,
+                timestamp_ms=timestamp_ms,
+                check=check,
+            )
+
+
+def checksum(levels: Levels) -> int:
+    """What OKX's ``checksum`` would be for these levels."""
+    return interleaved_crc32(*levels.texts(_CHECKED_LEVELS))
+
+
+def snapshot(row: wire.Book, symbol: Symbol, *, received_ms: int) -> BookSnapshot:
+    """A REST book as the builder starts from one. Raises ExchangeAPIError where it has no ``seqId``."""
+    if row.seqId is None:
+        raise ExchangeAPIError(f"the book of {symbol.venue_id} came without a seqId", response=repr(row))
+    return BookSnapshot(
+        bids=[(float(level[0]), level[1]) for level in row.bids],
+        asks=[(float(level[0]), level[1]) for level in row.asks],
+        sequence=row.seqId,
+        timestamp_ms=moment(row.ts),
+        received_ms=received_ms,
+    )
+
+
+def order_book(row: wire.Book, symbol: Symbol, *, received_ms: int) -> OrderBook:
+    """A REST book."""
+    return OrderBook(
+        symbol=symbol.name,
+        bids=[PriceLevel(Decimal(level[0]), amount(level[1], symbol)) for level in row.bids],
+        asks=[PriceLevel(Decimal(level[0]), amount(level[1], symbol)) for level in row.asks],
+        received_ms=received_ms,
+        timestamp_ms=moment(row.ts),
+        sequence=row.seqId,
+    )
 
 
 # --- prices ------------------------------------------------------------------------------------------------------

@@ -67,18 +67,40 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
 
 
 class Book(msgspec.Struct, frozen=True):
-    """A row of GET /market/books(-full), and of the channels ``books`` and ``bbo-tbt``.
+    """A row of GET /market/books(-full) and of the channel ``bbo-tbt``. A level is ``[price, size, "0", orders]``.
 
-    A level is ``[price, size, "0", orders]``. ``checksum`` is 0 since June 2026: absent, not wrong. REST answers of
-    ``books-full`` have no ``seqId``.
+    Answers of ``books-full`` have no ``seqId``.
     """
 
     asks: list[list[str]]
     bids: list[list[str]]
     ts: str
     seqId: int | None = None
-    prevSeqId: int | None = None
+
+
+class Level(msgspec.Struct, array_like=True, gc=False):
+    """A level of the ``books`` channel, price as float: decode with ``strict=False``."""
+
+    px: float
+    sz: str
+
+
+class BookChange(msgspec.Struct, gc=False):
+    """A row of the ``books`` channel. ``checksum`` is 0 since June 2026: absent, not wrong."""
+
+    asks: list[Level]
+    bids: list[Level]
+    ts: str
+    seqId: int
+    prevSeqId: int
     checksum: int = 0
+
+
+class BookTexts(msgspec.Struct, gc=False):
+    """The levels of a ``books`` row as they are spelt, which is what a checksum is made of."""
+
+    asks: list[list[str]]
+    bids: list[list[str]]
 
 
 Candle = list[str]
@@ -138,7 +160,7 @@ class Push(msgspec.Struct, Generic[T]):
 
 
 class Event(msgspec.Struct):
-    """Any message that is no data: ``subscribe``, ``unsubscribe``, ``login``, ``error``, ``notice``, ``channel-conn-count``."""
+    """Any message that is no data: ``subscribe``, ``login``, ``error``, ``notice``, ``channel-conn-count``…."""
 
     event: str = ""
     arg: Arg | None = None
