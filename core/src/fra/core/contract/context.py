@@ -24,8 +24,12 @@ class Limiter(Protocol):
         ``priority`` (cancels) may use each scope's reserve. Raises ValueError for a cost above a scope's capacity.
         """
 
-    def observe(self, scope: str, used: int) -> None:
-        """The venue says that ``used`` units of ``scope`` are used in its present window: true the budget up."""
+    def observe(self, scope: str, used: int, *, at: float | None = None) -> None:
+        """The venue says that ``used`` units of ``scope`` are used in its present window: true the budget up.
+
+        ``at`` is when the request that it answers was sent, on the monotonic clock; without it the answer counts as up
+        to a second old.
+        """
 
     def block(self, scope: str | None, seconds: float, reason: str) -> None:
         """The venue shut ``scope`` (None: everything) for ``seconds``: nobody is let through before."""
