@@ -89,6 +89,6 @@ class HookSpecs(Protocol):
     def veto_order(self, event: OrderProposed) -> object:
         """An order is about to leave: return a reason (str) to stop it, None to let it go.
 
-        An exception, a result of another kind, or no answer within the deadline stops it too. A plain function runs in a
-        worker thread, so that a slow one cannot hold up the event loop.
+        An exception, a result of another kind, or no answer within the deadline stops it too. A plain function runs in
+        a worker thread, so that a slow one cannot hold up the event loop.
         """
