@@ -28,8 +28,8 @@ class Channel(Generic[M_co]):
     the dialect's ``route`` finds in a frame. ``lossless`` channels tell of a gap after every loss of the connection.
     ``staleness`` is how many seconds without data make a stream STALE (None: quiet is normal, only the connection is
     watched). ``order_of`` reads a number that only rises from message to message (a trade id): it closes the seam when
-    connections are rotated, and names the ends of a gap. ``strict=False`` lets numbers be read out of JSON strings, as book
-    rows are.
+    connections are rotated, and names the ends of a gap. ``strict=False`` lets numbers be read out of JSON strings, as
+    book rows are.
     """
 
     topic: str | TopicOf
