@@ -46,18 +46,13 @@ BINANCE: Mapping[str, Span] = {
     "1M": Span(30 * _D, months=1),
 }
 
+_LONG: Mapping[str, int] = {"6H": 6 * _H, "12H": 12 * _H, "1D": _D, "2D": 2 * _D, "3D": 3 * _D}
 OKX: Mapping[str, Span] = {
     "1s": Span(_S),
     **{f"{n}m": Span(n * _M) for n in (1, 3, 5, 15, 30)},
     **{f"{n}H": Span(n * _H) for n in (1, 2, 4)},
-    **{
-        f"{n}{unit}": Span(n * size, _HONG_KONG)
-        for n, unit, size in ((6, "H", _H), (12, "H", _H), (1, "D", _D), (2, "D", _D), (3, "D", _D))
-    },
-    **{
-        f"{n}{unit}utc": Span(n * size)
-        for n, unit, size in ((6, "H", _H), (12, "H", _H), (1, "D", _D), (2, "D", _D), (3, "D", _D))
-    },
+    **{bar: Span(ms, _HONG_KONG) for bar, ms in _LONG.items()},
+    **{f"{bar}utc": Span(ms) for bar, ms in _LONG.items()},
     "1W": Span(7 * _D, _MONDAY + _HONG_KONG),
     "1Wutc": Span(7 * _D, _MONDAY),
     **{f"{n}M": Span(n * 30 * _D, _HONG_KONG, months=n) for n in (1, 3)},
@@ -68,7 +63,8 @@ OKX: Mapping[str, Span] = {
 def opens(
     span: Span, *, now_ms: int, limit: int, start_ms: int | None = None, end_ms: int | None = None, oldest_ms: int
 ) -> list[int]:
-    """At most `limit` opening times, ascending: from `start_ms` on if given, else the last ones up to `end_ms` (now if None)."""
+    """At most `limit` opening times, ascending: from `start_ms` on if given, else the last ones up to `end_ms`
+    (now if None)."""
     last = span.open_at(min(now_ms, end_ms if end_ms is not None else now_ms))
     if start_ms is None:
         found: list[int] = []

@@ -9,7 +9,8 @@ import attrs
 class Clock:
     """Milliseconds UTC as the emulated venues tell them.
 
-    `start_ms` is the time told at the first reading (wall time if None); from there it runs `scale` times as fast as the wall.
+    `start_ms` is the time told at the first reading (wall time if None); from there it runs `scale` times as fast
+    as the wall.
     """
 
     scale: float = 1.0

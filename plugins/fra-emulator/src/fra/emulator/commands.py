@@ -1,12 +1,16 @@
 """`fra emulate`: the emulator from the command line."""
 
 import asyncio
+import importlib
 import json
 import signal
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import click
+
+if TYPE_CHECKING:
+    from fra.emulator.server import SourceFactory
 
 
 @click.command()
@@ -61,14 +65,12 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    source = generated_source if play is None else _player(play, speed)
+    source = generated_source if play is None else _recorded(play, speed)
     emulator = Emulator(names, port=port, seed=seed, symbols=symbols, source=source)
     try:
         await emulator.start()
     except OSError as error:
-        raise click.ClickException(
-            f"cannot serve on port {port} and up: {error.strerror}; choose another with --port"
-        ) from None
+        raise click.ClickException(f"cannot serve: {error.strerror or error}; choose other ports with --port") from None
     try:
         for name, venue in emulator.venues.items():
             if as_json:
@@ -81,9 +83,8 @@ async def _serve(
         await emulator.stop()
 
 
-def _player(folder: Path, speed: float) -> "Callable[..., object]":
-    try:
-        from fra.emulator.player import recorded_source
-    except ImportError:
-        raise click.ClickException("this fra-emulator cannot play captures yet; leave out --play") from None
-    return recorded_source(folder, speed=speed)
+def _recorded(folder: Path, speed: float) -> "SourceFactory":
+    make = getattr(importlib.import_module("fra.emulator.playback"), "recorded_source", None)
+    if make is None:
+        raise click.ClickException("this fra-emulator cannot play captures yet; leave out --play")
+    return cast("SourceFactory", make(folder, speed=speed))

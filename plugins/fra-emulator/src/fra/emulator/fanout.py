@@ -8,7 +8,8 @@ from fra.emulator.source import Source, SourceStream, StreamKey
 
 
 class Fanout:
-    """Encodes an event once for all listeners; the venue's test switches act here, after the source and before the sockets."""
+    """Encodes an event once for all listeners; the venue's test switches act here, after the source and before the
+    sockets."""
 
     def __init__(self, key: StreamKey, faults: Faults, wrap: Callable[[StreamKey, str], str], *, is_book: bool) -> None:
         self.key = key
@@ -21,7 +22,7 @@ class Fanout:
     def publish(self, payload: str) -> None:
         """One event from the source."""
         faults, key = self._faults, self.key
-        if key.market in faults.silent or any(key.channel.startswith(p) for p in faults.paused_channels):
+        if faults.is_silent(key.market, key.channel):
             return
         if not self._is_book:
             self._send(payload)
@@ -41,9 +42,7 @@ class Fanout:
 
     def greet(self, connection: Connection) -> None:
         """Hand a new listener what the venue pushes right after the ack."""
-        if self.upstream is None or self.key.market in self._faults.silent:
-            return
-        if any(self.key.channel.startswith(p) for p in self._faults.paused_channels):
+        if self.upstream is None or self._faults.is_silent(self.key.market, self.key.channel):
             return
         for payload in self.upstream.initial():
             connection.send(self._wrap(self.key, payload) if connection.combined else payload)
@@ -62,7 +61,8 @@ class Board:
         self._open: dict[StreamKey, Fanout] = {}
 
     def join(self, connection: Connection, key: StreamKey) -> Fanout | None:
-        """Let the connection hear `key`; None if the source has no such stream. Its greeting is the caller's to send."""
+        """Let the connection hear `key`; None if the source has no such stream. Its greeting is the caller's to
+        send."""
         fanout = self._open.get(key)
         if fanout is None:
             fanout = Fanout(key, self._faults, self._wrap, is_book=self._is_book(key.channel))

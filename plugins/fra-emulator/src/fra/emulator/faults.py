@@ -51,13 +51,23 @@ class Faults:
 
     refuse_sockets: bool = False
     refuse_requests: bool = False
+    delay_s: float = 0.0
+    """Wait before every REST answer."""
+    deaf: bool = False
+    """Frames from clients are read and ignored: no acks either."""
     silent: set[str] = attrs.field(factory=set)
-    """Markets whose sockets stay open without a push."""
+    """Markets whose sockets stay open without a push; `*` is all of them."""
     paused_channels: set[str] = attrs.field(factory=set)
     """Prefixes of channels that do not push."""
     answers: list[CannedAnswer] = attrs.field(factory=list)
     _books: dict[tuple[str, str], deque[PendingFault]] = attrs.field(factory=dict)
     _held: dict[tuple[str, str], list[tuple[object, str, PendingFault]]] = attrs.field(factory=dict)
+
+    def is_silent(self, market: str, channel: str) -> bool:
+        """Whether a push on this channel is to be lost."""
+        if self.silent and (market in self.silent or "*" in self.silent):
+            return True
+        return any(channel.startswith(p) for p in self.paused_channels)
 
     def add_book_fault(self, market: str, symbol: str, kind: BookFault) -> PendingFault:
         fault = PendingFault(kind)

@@ -41,8 +41,10 @@ class _Asset(msgspec.Struct, forbid_unknown_fields=True):
 class Instrument:
     """One listing of an asset at a venue.
 
-    `price` is the venue's own starting price (already times the multiplier); `lot`, `min_amount` are in the venue's unit (contracts on OKX
-    swaps, base coin elsewhere); `contract_size` is base coin per contract (quote for inverse); `turnover` is quote per day.
+    `price` is the venue's own starting price (already times the multiplier); `lot`, `min_amount` are in the
+    venue's unit (contracts on OKX
+    swaps, base coin elsewhere); `contract_size` is base coin per contract (quote for inverse); `turnover` is quote
+    per day.
     """
 
     venue: str

@@ -1,6 +1,7 @@
 """A seeded market without I/O: prices, candles and funding as pure functions of time, and the books that follow them.
 
-Prices are sums of incommensurate waves, so that any moment, past or future, is known without walking there: candles of last month agree
+Prices are sums of incommensurate waves, so that any moment, past or future, is known without walking there:
+candles of last month agree
 with the price of now, and two venues quote the same asset with their own small basis.
 """
 
@@ -141,7 +142,8 @@ class Market:
         return -(-(t_ms - shift) // interval) * interval + shift
 
     def funding(self, instrument: Instrument, t_ms: int) -> Decimal:
-        """The running period's estimate at `t_ms`; at a settlement it is the rate charged. A fraction per interval, eight decimals."""
+        """The running period's estimate at `t_ms`; at a settlement it is the rate charged. A fraction per
+        interval, eight decimals."""
         key = (instrument.market, instrument.symbol)
         waves = self._funding.get(key)
         if waves is None:

@@ -15,7 +15,8 @@ _IDLE_MS = 30_000
 
 
 class GeneratedStream:
-    """A stream of the generated market: told of every step of its book (if it has one) and asked at its own period what to say."""
+    """A stream of the generated market: told of every step of its book (if it has one) and asked at its own period
+    what to say."""
 
     def __init__(self, push: Push, *, period_ms: int, engine: BookEngine | None = None) -> None:
         self.push = push
@@ -70,6 +71,7 @@ class Pump:
         self.frozen: set[tuple[str, str]] = set()
         self._streams: list[GeneratedStream] = []
         self._task: asyncio.Task[None] | None = None
+        self._turn = 0
 
     def add(self, stream: GeneratedStream) -> None:
         self._streams.append(stream)
@@ -104,7 +106,14 @@ class Pump:
         for stream in self._streams:
             if stream.engine is not None:
                 listeners.setdefault(id(stream.engine), []).append(stream)
-        for key, engine in list(self.market.books.items()):
+        books = list(self.market.books.items())
+        # with more books than fit into a period each moves less often; the loop stays free for the sockets
+        enough = time.monotonic() + 0.6 * self.settings.step_ms / 1000.0
+        start = self._turn % len(books) if books else 0
+        for key, engine in books[start:] + books[:start]:
+            if time.monotonic() > enough:
+                break
+            self._turn += 1
             heard = listeners.get(id(engine))
             idle = now_ms - engine.wanted_ms > _IDLE_MS * max(1.0, self.settings.clock.scale)
             if (heard is None and idle) or key in self.frozen or now_ms <= engine.time_ms:

@@ -19,7 +19,8 @@ class Charge:
 class WeightWindow:
     """A fixed window of request weight per address (Binance docs: "LIMITS", "IP Limits").
 
-    The window opens on multiples of `window_ms`. Over `limit` every request is refused with 429 until the window's end; more than
+    The window opens on multiples of `window_ms`. Over `limit` every request is refused with 429 until the window's
+    end; more than
     `ban_after` refusals in one window end in a ban of `ban_ms`, twice as long each time.
     """
 

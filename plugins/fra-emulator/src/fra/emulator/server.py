@@ -1,6 +1,6 @@
 """The emulator: the chosen venues, each on a port of its own."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -31,16 +31,12 @@ VENUES = tuple(_VENUES)
 
 def generated_source(name: str, settings: Settings) -> Source:
     """The seeded market of one venue; the same seed moves the same asset alike at every venue."""
-    shift = 0
-    if settings.settle_in_s is not None:
-        # all intervals divide eight hours, so one shift brings every next settlement to the same moment
-        shift = (settings.clock.now_ms() + round(settings.settle_in_s * 1000)) % 28_800_000
     market = Market(
         for_venue(name, extra=settings.symbols, seed=settings.seed),
         seed=settings.seed,
         levels=settings.levels,
         changes_per_step=settings.changes_per_step,
-        funding_shift_ms=shift,
+        funding_shift_ms=settings.funding_shift_ms,
     )
     return _VENUES[name].feed(market, settings)
 
@@ -49,12 +45,14 @@ def generated_source(name: str, settings: Settings) -> Source:
 class Emulator(Settings):
     """`async with Emulator(["okx", "binance"], seed=7) as emu:` serves until the block ends.
 
-    `venues[name].markets` holds the URLs, the venue's methods are the test switches. With `port=0` each venue gets a free port, otherwise
-    they count up from `port`. `source` says where a venue's data comes from; by default it is generated from `seed`. Raises ValueError for
+    `venues[name].markets` holds the URLs, the venue's methods are the test switches. With `port=0` each venue gets
+    a free port, otherwise
+    they count up from `port`. `source` says where a venue's data comes from; by default it is generated from
+    `seed`. Raises ValueError for
     an unknown venue, OSError if a port is taken.
     """
 
-    names: Iterable[str] = attrs.field(kw_only=False, converter=tuple)
+    names: Sequence[str] = attrs.field(kw_only=False)
     source: SourceFactory = generated_source
     venues: dict[str, Venue] = attrs.field(init=False, factory=dict)
 

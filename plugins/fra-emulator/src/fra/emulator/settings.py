@@ -17,7 +17,8 @@ class Settings:
     clock: Clock = attrs.field(factory=Clock)
     """Emulated time; `Clock(start_ms=…, scale=…)` brings a settlement near."""
     settle_in_s: float | None = None
-    """Shift every instrument's settlement grid so that the next settlement comes this many emulated seconds after the start."""
+    """Shift every instrument's settlement grid so that the next settlement comes this many emulated seconds after
+    the start."""
     enforce_limits: bool = True
     rate_window_scale: float = 1.0
     """Length of every rate window and ban, as a share of the venue's own: 0.1 makes Binance's minute six seconds."""
@@ -42,4 +43,18 @@ class Settings:
     step_ms: int = 50
     """Period at which watched books move."""
     levels: int = 150
+    """Levels a side of a generated book."""
     changes_per_step: int = 8
+    """Levels changed per step beside those that the price's own move changes."""
+    _shift_ms: int | None = attrs.field(init=False, default=None)
+
+    @property
+    def funding_shift_ms(self) -> int:
+        """How far all settlement grids are shifted: 0, or what `settle_in_s` asked for, one value for all venues."""
+        if self.settle_in_s is None:
+            return 0
+        if self._shift_ms is None:
+            # all intervals divide eight hours, so one shift brings every next settlement to the same moment
+            due = self.clock.now_ms() + round(self.settle_in_s * 1000)
+            self._shift_ms = -(-due // 1000) * 1000 % 28_800_000
+        return self._shift_ms

@@ -69,11 +69,6 @@ class Connection:
         with contextlib.suppress(ConnectionError, RuntimeError):
             await self.ws.ping(payload)
 
-    async def drain(self) -> None:
-        """Wait until everything queued has been handed to the socket."""
-        while self._frames and not self.ws.closed:
-            await asyncio.sleep(0)
-
     async def close(self, code: int = WSCloseCode.OK, reason: str = "") -> None:
         """Close politely, with a close frame."""
         with contextlib.suppress(ConnectionError, RuntimeError):

@@ -1,7 +1,10 @@
-"""The seam between a venue's front-end (sockets, limits, errors) and where its data comes from: the generated market or a recording.
+"""The seam between a venue's front-end (sockets, limits, errors) and where its data comes from: the generated
+market or a recording.
 
-A front-end checks a request, charges its weight and applies the test switches; the source then only says what the venue would say, in the
-venue's own JSON. What a source pushes is one event's JSON without the transport's envelope: on Binance the raw event (the front-end wraps it
+A front-end checks a request, charges its weight and applies the test switches; the source then only says what the
+venue would say, in the
+venue's own JSON. What a source pushes is one event's JSON without the transport's envelope: on Binance the raw
+event (the front-end wraps it
 for combined connections), on OKX the whole frame with `arg`, since the venue has no other form.
 """
 
@@ -15,9 +18,11 @@ Push = Callable[[str], None]
 
 @attrs.frozen
 class StreamKey:
-    """One upstream: the venue's market name (`spot`, `usdm`, `swap`, …), its channel, and its symbol as the venue writes it in REST.
+    """One upstream: the venue's market name (`spot`, `usdm`, `swap`, …), its channel, and its symbol as the venue
+    writes it in REST.
 
-    Binance `btcusdt@depth@100ms` is channel `depth@100ms`, symbol `BTCUSDT`; `!ticker@arr` has an empty symbol. OKX `books` of
+    Binance `btcusdt@depth@100ms` is channel `depth@100ms`, symbol `BTCUSDT`; `!ticker@arr` has an empty symbol.
+    OKX `books` of
     `BTC-USDT-SWAP` is channel `books`, symbol `BTC-USDT-SWAP`.
     """
 
@@ -58,7 +63,8 @@ class Source(Protocol):
         """Whether the market lists the symbol."""
 
     def answer(self, market: str, endpoint: str, params: Mapping[str, str]) -> bytes:
-        """The venue's JSON body for a well-formed GET; `endpoint` is the path's tail (`depth`, `market/books`). Raises NoData."""
+        """The venue's JSON body for a well-formed GET; `endpoint` is the path's tail (`depth`, `market/books`).
+        Raises NoData."""
 
     def open(self, key: StreamKey, push: Push) -> SourceStream | None:
         """Open an upstream, or None if the venue has no such channel or symbol."""
@@ -73,7 +79,8 @@ class Source(Protocol):
         """Stop or restart one symbol's book and trades, so that it looks quiet. Raises NoData if the source cannot."""
 
     def stale(self, market: str, symbol: str, *, count: int, steps: int) -> None:
-        """Answer the next `count` REST books of the symbol as they were `steps` steps ago. Raises NoData if the source cannot."""
+        """Answer the next `count` REST books of the symbol as they were `steps` steps ago. Raises NoData if the
+        source cannot."""
 
     async def start(self) -> None:
         """Begin to move; called once, before the venue listens."""

@@ -98,6 +98,8 @@ class Venue(ABC):
         if self.faults.refuse_requests and request.transport is not None:
             request.transport.abort()
             return web.Response(status=503)
+        if self.faults.delay_s:
+            await asyncio.sleep(self.faults.delay_s)
         canned = self.faults.answer_for(request.path)
         if canned is not None:
             response = web.Response(
@@ -128,7 +130,7 @@ class Venue(ABC):
                 elif message.type is WSMsgType.PING:
                     connection.client_pings += 1
                     await connection.ws.pong(message.data)
-                elif message.type is WSMsgType.TEXT:
+                elif message.type is WSMsgType.TEXT and not self.faults.deaf:
                     await self.received(connection, message.data)
                 if not self.may_talk(connection):
                     await connection.close(1008, "Too many requests")
@@ -173,6 +175,7 @@ class Venue(ABC):
     async def accept(self, request: web.Request) -> Connection | web.Response:
         """A handshake: an open connection, or the refusal."""
 
+    @abstractmethod
     async def opened(self, connection: Connection, request: web.Request) -> None:
         """A connection is up; streams named in its URL join here."""
 
@@ -197,30 +200,34 @@ class Venue(ABC):
         """Push the venue's own warning that connections are about to be closed."""
 
     # -- test switches
-    def _of(self, market: str | None) -> list[Connection]:
+    def sockets(self, market: str | None = None) -> list[Connection]:
+        """The open connections, or those that carry a market."""
         return [c for c in self.connections if market is None or c.market == market]
 
     def cut(self, market: str | None = None, *, mid_frame: bool = False) -> int:
         """Cut all connections (of a market), without a close frame; how many there were."""
-        found = self._of(market)
+        found = self.sockets(market)
         for connection in found:
             connection.abort(mid_frame=mid_frame)
         return len(found)
 
     async def close_sockets(self, market: str | None = None, *, code: int = 1001) -> int:
         """Close all connections (of a market) politely; how many there were."""
-        found = self._of(market)
+        found = self.sockets(market)
         for connection in found:
             await connection.close(code)
         return len(found)
 
-    def go_silent(self, market: str | None = None) -> None:
-        """Keep connections open and push nothing more on them; control frames and acks still flow."""
-        self.faults.silent.update([market] if market else self.markets)
+    def go_silent(self, market: str | None = None, *, acks: bool = True) -> None:
+        """Keep connections open and push nothing more (of a market); control frames flow on, acks too unless
+        `acks` is false."""
+        self.faults.silent.add(market or "*")
+        self.faults.deaf = not acks
 
     def speak_again(self, market: str | None = None) -> None:
         """End of `go_silent`."""
         self.faults.silent.difference_update([market] if market else list(self.faults.silent))
+        self.faults.deaf = False
 
     def drop_next_delta(self, market: str, symbol: str) -> PendingFault:
         """Lose the next book delta of the symbol; `.applied` tells when."""
@@ -261,7 +268,8 @@ class Venue(ABC):
         headers: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> CannedAnswer:
-        """Answer REST requests (whose path contains `path`) so, `count` times or for `seconds`; for good if neither is given."""
+        """Answer REST requests (whose path contains `path`) so, `count` times or for `seconds`; for good if
+        neither is given."""
         raw = body.encode() if isinstance(body, str) else body
         until = time.monotonic() + seconds if seconds is not None else None
         canned = CannedAnswer(status, raw, dict(headers or {}), content_type, path, count, until)
@@ -271,6 +279,10 @@ class Venue(ABC):
     def answer_garbage(self, *, count: int | None = None, seconds: float | None = None, path: str = "") -> CannedAnswer:
         """Answer with bytes that are no JSON."""
         return self.answer_with(200, b"\x00\xff<html>not json{", count=count, seconds=seconds, path=path)
+
+    def delay_answers(self, seconds: float) -> None:
+        """Wait so long before every REST answer; 0 ends it."""
+        self.faults.delay_s = seconds
 
     def answer_huge(self, size: int = 10_000_000, *, count: int | None = 1, path: str = "") -> CannedAnswer:
         """Answer with `size` zero bytes."""
@@ -287,7 +299,7 @@ class Venue(ABC):
 
     def push_raw(self, frame: str | bytes, market: str | None = None) -> int:
         """Push any text or binary frame, as it is, to all connections (of a market)."""
-        found = self._of(market)
+        found = self.sockets(market)
         for connection in found:
             connection.send(frame)
         return len(found)
@@ -301,7 +313,8 @@ class Venue(ABC):
         self.source.renumber(market, symbol, update_id)
 
     def stale_snapshots(self, market: str, symbol: str, *, count: int = 1, steps: int = 40) -> None:
-        """Answer the next `count` REST books as they were `steps` book steps ago: older than what a client has buffered."""
+        """Answer the next `count` REST books as they were `steps` book steps ago: older than what a client has
+        buffered."""
         self.source.stale(market, symbol, count=count, steps=steps)
 
     def book(self, market: str, symbol: str, update_id: int | None = None) -> TrueBook:

@@ -28,7 +28,8 @@ class Refusal(Exception):
 
 @attrs.frozen
 class Row:
-    """One path: its endpoint name for the source, its weight, what it requires, and whether it is free of the shared budget."""
+    """One path: its endpoint name for the source, its weight, what it requires, and whether it is free of the
+    shared budget."""
 
     market: str
     endpoint: str

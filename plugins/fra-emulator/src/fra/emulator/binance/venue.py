@@ -156,9 +156,9 @@ class BinanceVenue(Venue):
     def _over_limit(self, market: str, charge: Charge, headers: dict[str, str]) -> web.Response:
         limit = self.weights[market].limit
         if charge.status == 418:
-            text = f"Way too many requests; IP banned until {charge.banned_until_ms}. Please use the websocket for live updates to avoid bans."
+            text = f"Way too many requests; IP banned until {charge.banned_until_ms}. Use the websocket."
         else:
-            text = f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. Please use WebSocket Streams."
+            text = f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE."
         headers["Retry-After"] = str(-(-charge.wait_ms // 1000))
         body = rest.Refusal(charge.status, -1003, text).body()
         return web.Response(status=charge.status, body=body, content_type="application/json", headers=headers)
@@ -170,6 +170,8 @@ class BinanceVenue(Venue):
             return web.Response(body=body, content_type="application/json", headers=headers)
         if path.startswith(rest.EMPTY_LISTS):
             return web.Response(body=b"[]", content_type="application/json", headers=headers)
+        if path == "/sapi/v1/system/status":
+            return web.Response(body=b'{"status":0,"msg":"normal"}', content_type="application/json", headers=headers)
         if path.split("/")[1] in ("dapi", "eapi") and path.endswith(("/time", "/ping")):
             body = msgspec.json.encode({"serverTime": self.now_ms()} if path.endswith("time") else {})
             return web.Response(body=body, content_type="application/json", headers=headers)
@@ -311,7 +313,7 @@ class BinanceVenue(Venue):
     def announce_shutdown(self) -> None:
         """Push `serverShutdown` to spot connections (USD-M has none)."""
         payload = msgspec.json.encode({"e": "serverShutdown", "E": self.now_ms()}).decode()
-        for connection in self._of("spot"):
+        for connection in self.sockets("spot"):
             connection.send(f'{{"stream":"!serverShutdown","data":{payload}}}' if connection.combined else payload)
 
     def pause_funding(self) -> None:

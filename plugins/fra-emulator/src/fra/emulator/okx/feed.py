@@ -118,7 +118,8 @@ class OkxFeed:
         return self.render(instrument)
 
     def _chosen(self, params: Params) -> Sequence[Render]:
-        """By `instId`, or all of `instType`, narrowed by `uly` or `instFamily`; kinds that are not traded here are empty."""
+        """By `instId`, or all of `instType`, narrowed by `uly` or `instFamily`; kinds that are not traded here are
+        empty."""
         if params.get("instId"):
             render = self._of(params["instId"])
             wanted = params.get("instType")

@@ -1,4 +1,5 @@
-"""One instrument of the generated market in OKX's words: all numbers and times are strings, sizes of swaps are contracts."""
+"""One instrument of the generated market in OKX's words: all numbers and times are strings, sizes of swaps are
+contracts."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -42,7 +43,8 @@ class Render:
         i = self.instrument
         swap = i.is_swap
         family = f"{i.asset}-{i.quote}"
-        largest = f"{i.lot * 10**8:f}"
+        largest = self._lots_worth(20_000_000)
+        at_once = self._lots_worth(1_000_000)
         return {
             "alias": "",
             "auctionEndTime": "",
@@ -67,8 +69,8 @@ class Render:
             "maxLmtAmt": "20000000",
             "maxLmtSz": largest,
             "maxMktAmt": "" if swap else "1000000",
-            "maxMktSz": f"{i.lot * 10**6:f}",
-            "maxStopSz": f"{i.lot * 10**6:f}",
+            "maxMktSz": at_once,
+            "maxStopSz": at_once,
             "maxTriggerSz": largest,
             "maxTwapSz": largest,
             "minSz": f"{i.min_amount:f}",
@@ -83,6 +85,9 @@ class Render:
             "tradeQuoteCcyList": [] if swap else [i.quote],
             "uly": family if swap else "",
         }
+
+    def _lots_worth(self, quote: float) -> str:
+        return self.lot.text(max(1, round(quote / self.instrument.lot_notional(float(self.instrument.price)))))
 
     # -- book
     def rows(self, levels: Iterable[tuple[int, int]]) -> list[tuple[str, str, str, str]]:

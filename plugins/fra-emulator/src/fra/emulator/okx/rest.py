@@ -28,7 +28,8 @@ class Refusal(Exception):
 
 @attrs.frozen
 class Row:
-    """One path: requests per rolling two seconds, what it requires, and which parameter the limit is counted by beside the address."""
+    """One path: requests per rolling two seconds, what it requires, and which parameter the limit is counted by
+    beside the address."""
 
     limit: int
     required: tuple[str, ...] = ()

@@ -129,6 +129,9 @@ class OkxVenue(Venue):
         connection.path = uuid.uuid4().hex[:8]
         return connection
 
+    async def opened(self, connection: Connection, request: web.Request) -> None:
+        """Nothing: every stream of OKX is asked for by a frame."""
+
     async def received(self, connection: Connection, text: str) -> None:
         if text == "ping":
             connection.client_pings += 1
@@ -250,6 +253,16 @@ class OkxVenue(Venue):
         self._board.leave_all(connection)
 
     # -- test switches
+    def sockets(self, market: str | None = None) -> list[Connection]:
+        """By room (`public`, `business`, `private`), or those with a subscription of a market (`spot`, `swap`)."""
+        return [
+            c
+            for c in self.connections
+            if market is None
+            or c.market == market
+            or any(isinstance(k, StreamKey) and k.market == market for k in c.subscriptions.values())
+        ]
+
     def announce_shutdown(self) -> None:
         """Push notice 64008 to all connections; the venue closes about half a minute later."""
         for connection in self.connections:
