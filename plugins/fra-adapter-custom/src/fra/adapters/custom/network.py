@@ -1,0 +1,112 @@
+"""The aiohttp session of one configured instance, the way out through its proxy, and words for what went wrong there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from fra.core import ConfigError, ExchangeConfig, ExchangeConnectionError, ExchangeError
+
+_USER_AGENT: Final = "fra"
+_RESPONSE_SCAN: Final = 65_536
+
+
+class Network:
+    """One session for REST and WebSocket, made on first use and closed once."""
+
+    def __init__(self, config: ExchangeConfig) -> None:
+        """Raises ConfigError for a proxy that is no HTTP URL."""
+        self._config = config
+        self._session: aiohttp.ClientSession | None = None
+        self.proxy: URL | None = None
+        self.proxy_headers: Mapping[str, str] | None = None
+        self._hidden: tuple[str, ...] = ()
+        if config.proxy is not None:
+            self._use_proxy(config.proxy)
+
+    def _use_proxy(self, text: str) -> None:
+        try:
+            url = URL(text)
+        except ValueError:
+            url = URL()
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ConfigError("proxy must be an http:// or https:// URL", path="proxy")
+        if url.user is not None or url.password is not None:
+            # Apart from the URL, because aiohttp's own errors show the URL.
+            authorization = aiohttp.encode_basic_auth(url.user or "", url.password or "")
+            self.proxy_headers = {"Proxy-Authorization": authorization}
+            self._hidden = tuple(part for part in (url.password, url.raw_password, authorization) if part)
+        self.proxy = url.with_user(None)
+
+    def session(self) -> aiohttp.ClientSession:
+        """The session; belongs to the running loop."""
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "gzip, deflate"},
+                timeout=aiohttp.ClientTimeout(total=self._config.timeout),
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close the session and its sockets. Idempotent."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def redact(self, text: str) -> str:
+        """``text`` without any secret of this instance."""
+        for secret in self._config.secrets():
+            text = secret.redact(text)
+        for hidden in self._hidden:
+            text = text.replace(hidden, "********")
+        return text
+
+    def redact_bytes(self, body: bytes) -> bytes:
+        """The beginning of an answer, without any secret."""
+        return self.redact(body[:_RESPONSE_SCAN].decode("utf-8", "replace")).encode()
+
+    def failure(self, error: BaseException, *, to: str) -> ExchangeConnectionError:
+        """The error for a transport's failure. aiohttp's own is not chained: it holds the request and its headers."""
+        name = self._config.name
+        match error:
+            case TimeoutError():
+                return ExchangeConnectionError(
+                    f"no answer from {to} within {self._config.timeout:g} s",
+                    exchange=name,
+                    cure="check the network, or raise timeout (seconds)",
+                )
+            case aiohttp.ClientProxyConnectionError():
+                return ExchangeConnectionError(
+                    f"cannot reach the proxy: {error.strerror or type(error).__name__}",
+                    exchange=name,
+                    cure="check proxy in the configuration",
+                )
+            case aiohttp.ClientHttpProxyError():
+                return ExchangeConnectionError(
+                    f"the proxy refused with HTTP {error.status}",
+                    exchange=name,
+                    cure="check proxy and its password in the configuration",
+                )
+            case aiohttp.ClientConnectorError():
+                return ExchangeConnectionError(
+                    f"cannot connect to {to}: {self.redact(str(error.os_error) or type(error.os_error).__name__)}",
+                    exchange=name,
+                    cure="check the network and base_url",
+                )
+            case OSError() if error.strerror:
+                reason = error.strerror
+            case _:
+                reason = type(error).__name__
+        return ExchangeConnectionError(f"the connection to {to} broke: {self.redact(reason)}", exchange=name)
+
+
+def was_sent(error: BaseException) -> bool:
+    """Whether the venue may have received the request that failed so."""
+    return not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError)
+
+
