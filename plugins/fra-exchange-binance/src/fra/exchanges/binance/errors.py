@@ -1,0 +1,129 @@
+"""What Binance's codes mean to a caller. Documents: "Error Codes" of Spot and of USD-M Futures."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Final
+
+import attrs
+import msgspec
+
+from fra.adapters.custom.errors import ErrorRule, ErrorTable, Failure, Refusal
+from fra.core import (
+    DuplicateOrder,
+    ExchangeAPIError,
+    ExchangeAuthError,
+    ExchangeConnectionError,
+    ExchangeError,
+    ExchangeRateLimitError,
+    InsufficientFunds,
+    InvalidOrder,
+    OrderNotFound,
+    PermissionDenied,
+    SymbolNotFound,
+)
+
+
+class _Body(msgspec.Struct):
+    code: int
+    msg: str = ""
+
+
+_BODY: Final = msgspec.json.Decoder(_Body)
+_BANNED_UNTIL: Final = re.compile(r"banned until (\d{13})")
+
+_KEY: Final = "check that the key belongs to this environment, may be used from this address and has the right it needs"
+
+CODES: Final[dict[str, type[ExchangeError] | ErrorRule]] = {
+    # -1003 is left to the HTTP status: 429 is a full budget, 418 a ban.
+    "-1001": ExchangeConnectionError,
+    "-1002": ErrorRule(PermissionDenied, _KEY),
+    "-1006": ExchangeConnectionError,
+    "-1007": ExchangeConnectionError,
+    "-1008": ExchangeConnectionError,
+    "-1013": InvalidOrder,
+    "-1014": InvalidOrder,
+    "-1015": ExchangeRateLimitError,
+    "-1016": ExchangeConnectionError,
+    "-1021": ErrorRule(ExchangeAPIError, "this machine's clock is off: synchronise it"),
+    "-1022": ErrorRule(ExchangeAuthError, "the secret does not belong to this key"),
+    "-1099": PermissionDenied,
+    "-1111": InvalidOrder,
+    "-1115": InvalidOrder,
+    "-1116": InvalidOrder,
+    "-1117": InvalidOrder,
+    "-1121": SymbolNotFound,
+    "-2008": ErrorRule(ExchangeAuthError, _KEY),
+    "-2010": InvalidOrder,
+    "-2011": OrderNotFound,
+    "-2013": OrderNotFound,
+    "-2014": ErrorRule(ExchangeAuthError, "the key is not one of Binance's: look for cut or added characters"),
+    "-2015": ErrorRule(ExchangeAuthError, _KEY),
+    "-2018": InsufficientFunds,
+    "-2019": InsufficientFunds,
+    "-2020": InvalidOrder,
+    "-2021": InvalidOrder,
+    "-2022": InvalidOrder,
+    "-2025": InvalidOrder,
+    "-2027": InvalidOrder,
+    "-2028": InsufficientFunds,
+    "-4001": InvalidOrder,
+    "-4002": InvalidOrder,
+    "-4003": InvalidOrder,
+    "-4004": InvalidOrder,
+    "-4005": InvalidOrder,
+    "-4013": InvalidOrder,
+    "-4014": InvalidOrder,
+    "-4023": InvalidOrder,
+    "-4024": InvalidOrder,
+    "-4029": InvalidOrder,
+    "-4030": InvalidOrder,
+    "-4061": ErrorRule(InvalidOrder, "the account is in the other position mode (one-way or hedge)"),
+    "-4116": DuplicateOrder,
+    "-4118": InvalidOrder,
+    "-4120": InvalidOrder,
+    "-4131": InvalidOrder,
+    "-4136": InvalidOrder,
+    "-4164": InvalidOrder,
+    "-5021": InvalidOrder,
+    "-5022": InvalidOrder,
+}
+"""Codes that are not here go by HTTP status."""
+
+_BY_TEXT: Final[tuple[tuple[str, str, type[ExchangeError]], ...]] = (
+    ("-2010", "insufficient balance", InsufficientFunds),
+    ("-2010", "Duplicate order", DuplicateOrder),
+    ("-2011", "Duplicate order", DuplicateOrder),
+)
+"""Codes that stand for several things: (code, part of the text, what it is)."""
+
+
+@attrs.frozen(kw_only=True)
+class BinanceErrors(ErrorTable):
+    """The table, and the few codes whose text must be read."""
+
+    def error(self, failure: Failure, *, exchange: str) -> ExchangeError:
+        for code, part, kind in _BY_TEXT:
+            if failure.code == code and part in failure.message:
+                rules = BinanceErrors(codes={code: kind}, read=self.read)
+                return ErrorTable.error(rules, failure, exchange=exchange)
+        return ErrorTable.error(self, failure, exchange=exchange)
+
+
+def read(body: bytes) -> Refusal | None:
+    """Code and text of ``{"code": -1121, "msg": "..."}``; None for anything else, such as the firewall's page."""
+    try:
+        answer = _BODY.decode(body)
+    except msgspec.DecodeError:
+        return None
+    return Refusal(str(answer.code), answer.msg) if answer.code < 0 else None
+
+
+def banned_seconds(failure: Failure) -> float | None:
+    """How long a ban lasts, from "…IP banned until 1700000000000"."""
+    match = _BANNED_UNTIL.search(failure.message)
+    return None if match is None else max(0.0, int(match[1]) / 1000 - time.time())
+
+
+ERRORS: Final = BinanceErrors(codes=CODES, read=read, clock_codes=frozenset({"-1021"}), retry_after=banned_seconds)
