@@ -4,7 +4,7 @@ import pytest
 
 from fra.exchanges.okx.auth import signature, timestamp_text
 
-KEY = "22582BD0CFF14C41EDBF1AB98506286D"
+KEY = b"22582BD0CFF14C41EDBF1AB98506286D"
 
 
 # printf '%s' TEXT | openssl dgst -sha256 -hmac KEY -binary | base64

@@ -1,1 +1,5 @@
-"""OKX for fra: spot and swap, native."""
+"""OKX for fra: spot and perpetual swaps, native."""
+
+from fra.exchanges.okx.plugin import OKXOptions, OKXPlugin
+
+__all__ = ["OKXOptions", "OKXPlugin"]

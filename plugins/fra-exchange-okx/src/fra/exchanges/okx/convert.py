@@ -54,12 +54,12 @@ BARS: Final[Mapping[KlineInterval, str]] = {
 }
 """Interval → OKX's bar, for REST's ``bar`` and for the channel ``candle<bar>``. It has none of 8 h."""
 
-DURATIONS_MS: Final[Mapping[KlineInterval, int]] = {
-    interval: int(interval.value[:-1]) * {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}[unit]
-    for interval in BARS
-    if (unit := interval.value[-1]) != "M"
-} | {KlineInterval.MONTH: 31 * 86_400_000}
-"""The length of each bar, the longest that it can be."""
+_UNITS_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000, "M": 28 * 86_400_000}
+
+STEPS_MS: Final[Mapping[KlineInterval, int]] = {
+    interval: int(interval.value[:-1]) * _UNITS_MS[interval.value[-1]] for interval in BARS
+}
+"""From one opening to the next; of months the shortest."""
 
 
 class _Refused(Exception):
@@ -160,7 +160,8 @@ _CHANGE: Final = msgspec.json.Decoder(wire.BookChange, strict=False)
 _TEXTS: Final = msgspec.json.Decoder(wire.BookTexts)
 _CHECKED_LEVELS: Final = 25
 
-BookPush = wire.Push[msgspec.Raw]
+RawRow = msgspec.Raw
+BookPush = wire.Push[RawRow]
 """A message of the ``books`` channel; its row is decoded in :func:`feed`, which needs the prices' spelling rarely."""
 
 
