@@ -79,6 +79,18 @@ from fra.core.contract.orders import Fill, Order, OrderRequest, OrderStatus, Ord
 from fra.core.contract.streams import StreamSink, StreamSource, StreamStatus, Subscription, Upstream
 from fra.core.contract.symbol import Asset, RefusedInstrument, Side, Symbol, SymbolList, canonical_asset
 from fra.core.contract.values import as_datetime, as_decimal, as_timestamp_ms
+from fra.core.host.config import ConfigManager
+from fra.core.host.events import EventBus
+from fra.core.host.handle import ExchangeHandle
+from fra.core.host.hookspecs import hookimpl
+from fra.core.host.loader import PluginLoader
+from fra.core.host.manager import PluginManager, connect
+from fra.core.host.orders import JournalEntry, MemoryJournal, OrderDesk, OrderJournal
+from fra.core.host.policy import PluginRow, PluginState
+from fra.core.host.registry import PluginRegistry
+from fra.core.toolkit.budget import Budget, BudgetExceeded, BudgetUsage
+from fra.core.toolkit.ratelimit import RateLimiter
+from fra.core.toolkit.reconnect import ReconnectManager
 
 __all__ = [
     "EVENT_HOOKS",
@@ -87,20 +99,26 @@ __all__ = [
     "Banned",
     "BookLevels",
     "BookView",
+    "Budget",
+    "BudgetExceeded",
+    "BudgetUsage",
     "Cell",
     "ClientOrderIdRule",
     "ConfigError",
+    "ConfigManager",
     "ConnectionChanged",
     "ConnectionStatus",
     "DuplicateOrder",
     "ErrorRaised",
     "Event",
+    "EventBus",
     "ExchangeAPIError",
     "ExchangeAuthError",
     "ExchangeCapabilities",
     "ExchangeConfig",
     "ExchangeConnectionError",
     "ExchangeError",
+    "ExchangeHandle",
     "ExchangeMetadata",
     "ExchangePluginInterface",
     "ExchangeRateLimitError",
@@ -116,18 +134,22 @@ __all__ = [
     "InsufficientFunds",
     "IntervalSource",
     "InvalidOrder",
+    "JournalEntry",
     "Kline",
     "KlineInterval",
     "LazyLevels",
     "Limiter",
     "MarginMode",
     "MarketKind",
+    "MemoryJournal",
     "NoOptions",
     "NotSupported",
     "Operation",
     "Order",
     "OrderBook",
     "OrderChanged",
+    "OrderDesk",
+    "OrderJournal",
     "OrderNotFound",
     "OrderOutcomeUnknown",
     "OrderProposed",
@@ -143,7 +165,12 @@ __all__ = [
     "PluginError",
     "PluginIncompatible",
     "PluginLoaded",
+    "PluginLoader",
+    "PluginManager",
     "PluginNotFound",
+    "PluginRegistry",
+    "PluginRow",
+    "PluginState",
     "PluginType",
     "PluginUnloaded",
     "Position",
@@ -152,6 +179,8 @@ __all__ = [
     "RateKind",
     "RateLimit",
     "RateLimited",
+    "RateLimiter",
+    "ReconnectManager",
     "RefusedInstrument",
     "Secret",
     "Side",
@@ -176,5 +205,7 @@ __all__ = [
     "as_decimal",
     "as_timestamp_ms",
     "canonical_asset",
+    "connect",
+    "hookimpl",
     "not_supported",
 ]

@@ -51,6 +51,9 @@ class ExchangePluginInterface(ABC):
     Options: ClassVar[type] = NoOptions
     """An attrs class: the adapter's own settings under ``options`` in the configuration. Unknown keys are errors."""
 
+    options: object
+    """The configuration's options as an instance of :attr:`Options`, set by the loader beside :attr:`context`."""
+
     context: PluginContext
 
     def __init__(self, config: ExchangeConfig) -> None:

@@ -47,11 +47,12 @@ class StreamSource(Generic[T]):
     when the last consumer has gone, exactly once; afterwards ``publish`` does nothing.
     """
 
-    __slots__ = ("_close", "_items", "_sinks", "error", "last_data", "status")
+    __slots__ = ("_close", "_heard", "_items", "_sinks", "error", "last_data", "status")
 
     def __init__(self, *, close: Callable[[], Awaitable[None]] | None = None) -> None:
         self._close = close
         self._sinks: tuple[StreamSink[T], ...] = ()
+        self._heard: tuple[StreamSink[T], ...] = ()
         self._items: tuple[Callable[[T], None], ...] = ()
         self.status = StreamStatus.STARTING
         self.error: ExchangeError | None = None
@@ -97,15 +98,18 @@ class StreamSource(Generic[T]):
 
     # --- the host's side
 
-    def attach(self, sink: StreamSink[T]) -> None:
-        """Add a sink; it hears what is published from now on."""
+    def attach(self, sink: StreamSink[T], *, items: bool = True) -> None:
+        """Add a sink; it hears what is published from now on, or with ``items=False`` only gaps and statuses."""
         self._sinks = (*self._sinks, sink)
-        self._items = tuple(sink.on_item for sink in self._sinks)
+        if items:
+            self._heard = (*self._heard, sink)
+            self._items = tuple(sink.on_item for sink in self._heard)
 
     def detach(self, sink: StreamSink[T]) -> None:
         """Remove a sink; unknown ones are ignored."""
         self._sinks = tuple(other for other in self._sinks if other is not sink)
-        self._items = tuple(sink.on_item for sink in self._sinks)
+        self._heard = tuple(other for other in self._heard if other is not sink)
+        self._items = tuple(sink.on_item for sink in self._heard)
 
     async def close(self) -> None:
         """Stop the upstream. Idempotent."""

@@ -1,0 +1,198 @@
+"""PluginLoader: one configured instance from class to connected, and back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Final, final
+
+import attrs
+
+from fra.core.contract.capabilities import ConnectionStatus
+from fra.core.contract.config import ExchangeConfig
+from fra.core.contract.errors import ConfigError, ExchangeConnectionError, FraError
+from fra.core.contract.events import ErrorRaised, PluginLoaded, PluginUnloaded
+from fra.core.contract.exchange import ExchangePluginInterface
+from fra.core.host.context import Budgets, HostContext, now_ms
+from fra.core.host.events import EventBus
+from fra.core.host.failures import Failures
+from fra.core.host.handle import ExchangeHandle
+from fra.core.host.options import structure_options
+from fra.core.host.orders import OrderJournal
+from fra.core.host.policy import PluginRow
+from fra.core.host.registry import PluginRegistry
+
+_START_TIMEOUTS: Final = 3
+"""A start may take as long as three requests; it is a handful of them."""
+
+
+@attrs.define
+class _Loaded:
+    """One running plugin and what belongs to it."""
+
+    config: ExchangeConfig
+    row: PluginRow
+    plugin: ExchangePluginInterface
+    context: HostContext
+    handle: ExchangeHandle
+
+
+@final
+class PluginLoader:
+    """Starts and stops plugins. A start that fails closes what it opened and touches no other."""
+
+    def __init__(
+        self,
+        registry: PluginRegistry,
+        *,
+        bus: EventBus | None = None,
+        budgets: Budgets | None = None,
+        journal: OrderJournal | None = None,
+        exchange: Callable[[str, str], Awaitable[ExchangeHandle]] | None = None,
+    ) -> None:
+        """``exchange(asking, name)`` finds the handle of another exchange for a plugin that is built on it."""
+        self.registry = registry
+        self.bus = bus if bus is not None else EventBus()
+        self._budgets = budgets if budgets is not None else Budgets()
+        self._journal = journal
+        self._exchange = exchange if exchange is not None else self._only_loaded
+        self._loaded: dict[str, _Loaded] = {}
+
+    async def load_plugin(self, config: ExchangeConfig) -> ExchangeHandle:
+        """Load, configure, initialize and connect one instance.
+
+        Raises what the registry, the options and the adapter raise; ExchangeConnectionError when it is not connected
+        within three times ``config.timeout``.
+        """
+        if config.name in self._loaded:
+            raise ConfigError(
+                f"{config.name!r} is loaded already", path=f"exchanges.{config.name}", cure="unload or reload it"
+            )
+        handle = ExchangeHandle(config, bus=self.bus, journal=self._journal)
+        try:
+            loaded = await self._start(config, handle)
+        except BaseException:
+            await handle._close()
+            raise
+        if config.name in self._loaded:
+            await self._stop(loaded)
+            raise ConfigError(f"{config.name!r} was loaded twice at once", path=f"exchanges.{config.name}")
+        self._loaded[config.name] = loaded
+        return handle
+
+    async def reload_plugin(self, name: str, config: ExchangeConfig) -> ExchangeHandle:
+        """Start a second plugin beside the first, swap it in behind the handle, then stop the first.
+
+        When the second does not start, the first goes on and the error is raised. Lossless streams get a StreamGap.
+        """
+        old = self._get(name)
+        new = await self._start(config, old.handle)
+        self._loaded[name] = new
+        await self._stop(old, keep_handle=True)
+        return new.handle
+
+    async def unload_plugin(self, name: str) -> None:
+        """Close its streams, disconnect it and forget it. Idempotent."""
+        loaded = self._loaded.pop(name, None)
+        if loaded is not None:
+            await self._stop(loaded)
+
+    def get_loaded_plugin(self, name: str) -> ExchangeHandle:
+        """The handle of a loaded instance; raises ConfigError when there is none of that name."""
+        return self._get(name).handle
+
+    def get_loaded_plugins(self) -> Mapping[str, ExchangeHandle]:
+        """Every loaded instance by name, as it is now."""
+        return MappingProxyType({name: loaded.handle for name, loaded in self._loaded.items()})
+
+    def _get(self, name: str) -> _Loaded:
+        try:
+            return self._loaded[name]
+        except KeyError:
+            known = ", ".join(self._loaded) or "none"
+            raise ConfigError(f"no exchange {name!r} is loaded", cure=f"loaded: {known}") from None
+
+    async def _only_loaded(self, asking: str, name: str) -> ExchangeHandle:
+        return self.get_loaded_plugin(name)
+
+    # --- one start and one stop
+
+    async def _start(self, config: ExchangeConfig, handle: ExchangeHandle) -> _Loaded:
+        row = self.registry.resolve(config.plugin_name)
+        cls = self.registry.get_plugin_class(config.plugin_name)
+        failures = Failures(config.name, config.secrets())
+        path = f"exchanges.{config.name}.options"
+        options: object = structure_options(cls.Options, config.options, path=path)
+        context = HostContext(
+            config,
+            bus=self.bus,
+            budgets=self._budgets,
+            on_status=lambda status, reason: handle._set_status(status, reason),
+            exchange=lambda name: self._exchange(config.name, name),
+        )
+        reloading = handle.status is not ConnectionStatus.DISCONNECTED
+        plugin: ExchangePluginInterface | None = None
+        patience = _START_TIMEOUTS * config.timeout
+        if not reloading:
+            handle._set_status(ConnectionStatus.CONNECTING)
+        try:
+            async with asyncio.timeout(patience) as deadline:
+                plugin = cls(config)
+                plugin.options = options
+                plugin.context = context
+                await plugin.initialize()
+                await plugin.connect()
+                context.check_overrides()
+                await handle._swap(plugin, config)
+        except BaseException as error:
+            if plugin is not None:
+                await self._disconnect(plugin, config, failures)
+            context.close()
+            if not isinstance(error, Exception):
+                raise
+            failure = failures.complete(error, "connect")
+            if isinstance(error, TimeoutError) and deadline.expired():
+                failure = ExchangeConnectionError(
+                    f"it was not connected within {patience:g} s",
+                    exchange=config.name,
+                    cure="check the network, or raise its timeout",
+                )
+            if not reloading:
+                handle._set_status(ConnectionStatus.ERROR, failure.args[0] if failure.args else None)
+            if failure is error:
+                raise
+            raise failure from failure.__cause__
+        if handle.status is not ConnectionStatus.CONNECTED:
+            handle._set_status(ConnectionStatus.CONNECTED)
+        self.bus.emit(
+            PluginLoaded(
+                exchange=config.name,
+                timestamp_ms=now_ms(),
+                plugin=row.name,
+                distribution=row.distribution,
+                version=row.version,
+            )
+        )
+        return _Loaded(config, row, plugin, context, handle)
+
+    async def _stop(self, loaded: _Loaded, *, keep_handle: bool = False) -> None:
+        name = loaded.config.name
+        try:
+            if not keep_handle:
+                await loaded.handle._close()
+        finally:
+            loaded.context.close()
+            await self._disconnect(loaded.plugin, loaded.config, Failures(name, loaded.config.secrets()))
+            if not keep_handle:
+                loaded.handle._set_status(ConnectionStatus.DISCONNECTED)
+            self.bus.emit(PluginUnloaded(exchange=name, timestamp_ms=now_ms(), plugin=loaded.row.name))
+
+    async def _disconnect(self, plugin: ExchangePluginInterface, config: ExchangeConfig, failures: Failures) -> None:
+        """Let it close, within its timeout; what goes wrong is reported and stops nothing."""
+        try:
+            async with asyncio.timeout(config.timeout):
+                await plugin.disconnect()
+        except Exception as error:
+            failure: FraError = failures.complete(error, "disconnect")
+            self.bus.emit(ErrorRaised(exchange=config.name, timestamp_ms=now_ms(), where="disconnect", error=failure))
