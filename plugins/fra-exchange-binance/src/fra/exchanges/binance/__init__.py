@@ -1,1 +1,5 @@
 """Binance for fra: spot and USD-M futures, native."""
+
+from fra.exchanges.binance.plugin import BinanceOptions, CustomBinancePlugin
+
+__all__ = ["BinanceOptions", "CustomBinancePlugin"]

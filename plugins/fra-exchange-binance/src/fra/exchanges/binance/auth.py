@@ -7,8 +7,7 @@ import hmac
 
 import attrs
 
-from fra.adapters.custom.auth import AuthHandler, HttpRequest
-from fra.adapters.custom.endpoint import Endpoint
+from fra.adapters.custom import AuthHandler, Endpoint, HttpRequest
 
 
 class BinanceAuth(AuthHandler):

@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 import msgspec
 
-from fra.adapters.custom.errors import ErrorRule, ErrorTable, Failure, Refusal
+from fra.adapters.custom import ErrorRule, ErrorTable, Failure, Refusal
 from fra.core import (
     DuplicateOrder,
     ExchangeAPIError,
