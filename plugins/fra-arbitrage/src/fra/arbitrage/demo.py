@@ -1,0 +1,153 @@
+"""`fra demo`: real adapters talk to emulated exchanges over real sockets; one is cut off, and comes back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from fra.arbitrage.follow import Follower
+from fra.arbitrage.present import table_of
+from fra.arbitrage.request import SpreadRequest
+from fra.arbitrage.scan import Scan
+from fra.arbitrage.show import check, follow, write
+from fra.cli.exit_codes import CommandFailed, ExitCode
+from fra.cli.session import open_session
+from fra.cli.table import LiveTable, Table, interactive, say
+
+if TYPE_CHECKING:
+    from fra.emulator import Emulator
+
+_VENUES: Final = ("binance", "okx")
+_CUT: Final = "okx"
+# Real markets are full of assets; a demo shows them all.
+_ALL: Final = 100
+_LIVE_AT_FIRST: Final = 8.0
+_HEAL: Final = 12.0
+_LOOK: Final = 0.1
+_REDRAW: Final = 0.5
+_AFTERWARDS: Final = 3.0
+
+
+async def run_demo(*, recorded: Path | None, seed: int, size: Decimal, as_json: bool, watch: bool) -> None:
+    """The table, a cut connection and its healing; ends by itself unless ``watch``. Raises when a part is missing."""
+    async with AsyncExitStack() as stack:
+        emulator = await stack.enter_async_context(_emulator(recorded, seed))
+        say(f"fra: {' and '.join(emulator.venues)} are emulated on this machine" + _from(recorded))
+        settings = {name: {"base_url": venue.markets} for name, venue in emulator.venues.items()}
+        session = await stack.enter_async_context(open_session(settings=settings))
+        scan = Scan(session, SpreadRequest(size=size, top=_ALL))
+        spreads = await scan.run()
+        check(spreads)
+        write(spreads, as_json=as_json)
+        if recorded is not None:
+            say(f"fra: recorded symbols: {', '.join(sorted(symbols_of(scan))) or 'none'}")
+        if watch:
+            await follow(session, scan, as_json=as_json, every=1.0)
+            return
+        if recorded is not None:
+            return
+        async with Follower(session, scan) as follower:
+            await _cut_and_heal(emulator, follower, as_json=as_json)
+
+
+def symbols_of(scan: Scan) -> set[str]:
+    """What there is to see, by exchange and name."""
+    return {f"{exchange} {name}" for exchange, name in scan.quotes}
+
+
+@asynccontextmanager
+async def _emulator(recorded: Path | None, seed: int) -> AsyncIterator[Emulator]:
+    try:
+        from fra.emulator import Emulator
+    except ModuleNotFoundError as missing:
+        raise CommandFailed(
+            "the demo needs the emulator and two adapters",
+            exit_code=ExitCode.PLUGIN,
+            cure="pip install fra-arbitrage[demo]",
+        ) from missing
+    if recorded is None:
+        made = Emulator(list(_VENUES), seed=seed)
+    else:
+        made = Emulator(list(_VENUES), seed=seed, play=recorded)
+    async with made as emulator:
+        yield emulator
+
+
+def _from(recorded: Path | None) -> str:
+    return "" if recorded is None else f", with the real exchanges' answers recorded in {recorded}"
+
+
+async def _cut_and_heal(emulator: Emulator, follower: Follower, *, as_json: bool) -> None:
+    """Wait until all streams are live, cut one exchange's sockets, and tell what happens until all are live again."""
+    on_screen = interactive() and not as_json
+    with LiveTable() if on_screen else nullcontext() as live:
+        teller = _Teller(follower, live)
+        if not await teller.until(lambda lost: lost == 0, seconds=_HEAL):
+            raise CommandFailed("the streams did not come up in time", exit_code=ExitCode.NETWORK)
+        teller.tell(f"all {sum(follower.status(name)[1] for name in _VENUES)} streams are live")
+        if on_screen:
+            await teller.until(lambda lost: False, seconds=_LIVE_AT_FIRST)
+        cut = emulator.venues[_CUT].cut()
+        began = time.monotonic()
+        teller.tell(f"cutting {_CUT}: {cut} connections dropped without a word")
+        await teller.until(lambda lost: lost > 0, seconds=_HEAL)
+        if not await teller.until(lambda lost: lost == 0, seconds=_HEAL):
+            raise CommandFailed(f"{_CUT} did not come back in time", exit_code=ExitCode.NETWORK)
+        teller.tell(f"{_CUT} is back: every stream live again after {time.monotonic() - began:.1f} s, books resynced")
+        if on_screen:
+            await teller.until(lambda lost: False, seconds=_AFTERWARDS)
+    if not on_screen:
+        write(follower.table(), as_json=as_json)
+
+
+class _Teller:
+    """Keeps the table moving and the events told while the demo waits."""
+
+    def __init__(self, follower: Follower, live: LiveTable | None) -> None:
+        self._follower = follower
+        self._live = live
+        self._started = time.monotonic()
+        self._events: list[str] = []
+        self._states: dict[str, str] = {}
+        self._drawn = 0.0
+
+    def tell(self, text: str) -> None:
+        """Something happened."""
+        line = f"{time.monotonic() - self._started:5.1f} s  {text}"
+        self._events.append(line)
+        if self._live is None:
+            say(f"fra: {line}")
+
+    async def until(self, met: Callable[[int], bool], *, seconds: float) -> bool:
+        """Wait until ``met(how many streams are not live)``; False when it was not within ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            lost = 0
+            for name in _VENUES:
+                live, streams, reason = self._follower.status(name)
+                lost += streams - live
+                self._state(name, "live" if live == streams else f"RECOVERING: {reason}" if reason else "waiting")
+            if met(lost):
+                return True
+            self._draw()
+            await asyncio.sleep(_LOOK)
+        return False
+
+    def _state(self, name: str, state: str) -> None:
+        old = self._states.get(name)
+        self._states[name] = state
+        if old is not None and old != state and state.startswith("RECOVERING") and not old.startswith("RECOVERING"):
+            live, streams, _ = self._follower.status(name)
+            self.tell(f"{name}: {state} ({live} of {streams} streams live; its rows are STALE and leave the ranking)")
+
+    def _draw(self) -> None:
+        if self._live is None or time.monotonic() - self._drawn < _REDRAW:
+            return
+        self._drawn = time.monotonic()
+        table = table_of(self._follower.table())
+        self._live.update(Table(table.columns, table.rows, [*table.footer, *self._events]))

@@ -1,0 +1,107 @@
+"""Options that several commands share, with one spelling and one help text each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    IntParameter = click.ParamType[int]
+    DecimalParameter = click.ParamType[Decimal]
+else:  # click's own types have parameters only in its stubs of late
+    IntParameter = DecimalParameter = click.ParamType
+
+F = TypeVar("F", bound=Callable[..., Any])
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+_SECONDS: Final = {"ms": "0.001", "s": "1", "m": "60", "h": "3600", "d": "86400", "w": "604800"}
+
+
+class DurationType(IntParameter):
+    """``90s``, ``8h``, ``7d``: milliseconds as int."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = _DURATION.fullmatch(str(value).strip())
+        if match is None or not Decimal(match[1]):
+            self.fail(f"{value!r} is no duration: say 90s, 8h or 7d", param, context)
+        return int(Decimal(match[1]) * Decimal(_SECONDS[match[2]]) * 1000)
+
+
+class DecimalType(DecimalParameter):
+    """An exact number; with a percent sign, the fraction it stands for."""
+
+    name = "number"
+
+    def __init__(self, *, least: Decimal | None = None, above: Decimal | None = None) -> None:
+        self._least, self._above = least, above
+
+    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> Decimal:
+        text = str(value).strip()
+        try:
+            number = Decimal(text[:-1]) / 100 if text.endswith("%") else Decimal(text)
+        except InvalidOperation:
+            self.fail(f"{value!r} is no number", param, context)
+        if not number.is_finite():
+            self.fail(f"{value!r} is no finite number", param, context)
+        if self._least is not None and number < self._least:
+            self.fail(f"must be at least {self._least}, not {value}", param, context)
+        if self._above is not None and number <= self._above:
+            self.fail(f"must be above {self._above}, not {value}", param, context)
+        return number
+
+
+def config_option(function: F) -> F:
+    """``--config PATH``: the configuration file."""
+    return click.option(
+        "--config",
+        "config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The configuration to use; without it the file that FRA_CONFIG names, or ./fra.toml.",
+    )(function)
+
+
+def exchange_option(function: F) -> F:
+    """``-e NAME``, repeatable: which exchanges."""
+    return click.option(
+        "-e",
+        "--exchange",
+        "exchanges",
+        multiple=True,
+        metavar="NAME",
+        shell_complete=_complete_exchange,
+        help="An exchange: a name from the configuration, or of a plugin. Repeatable.",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """``--json``: data for machines."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="One JSON object a line, on stdout; messages stay on stderr."
+    )(function)
+
+
+def watch_option(function: F) -> F:
+    """``--watch``: go on until Ctrl-C."""
+    return click.option("--watch", is_flag=True, help="Stay and follow the live streams until Ctrl-C.")(function)
+
+
+def depth_option(function: F) -> F:
+    """``--depth N``: levels a side."""
+    return click.option("--depth", type=click.IntRange(min=1), default=10, show_default=True, help="Levels a side.")(
+        function
+    )
+
+
+def _complete_exchange(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from fra.core import PluginRegistry
+
+    return [CompletionItem(name) for name in PluginRegistry().names() if name.startswith(incomplete)]

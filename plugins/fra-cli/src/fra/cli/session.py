@@ -1,0 +1,146 @@
+"""Opening the exchanges of one command: from the configuration, or by plugin name with default settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar, final
+
+from fra.core import (
+    ConfigManager,
+    ExchangeHandle,
+    ExchangeMetadata,
+    FraError,
+    PluginManager,
+    PluginNotFound,
+    PluginRegistry,
+    PluginType,
+)
+
+if TYPE_CHECKING:
+    from fra.core import ConnectionChanged
+
+R = TypeVar("R")
+_DIRECT: Final = (PluginType.CUSTOM, PluginType.CCXT)
+
+
+@final
+class Session:
+    """The exchanges that one command talks to. Each is opened when it is first asked for, and in nobody's way."""
+
+    def __init__(self, manager: PluginManager, names: Sequence[str]) -> None:
+        self._manager = manager
+        self._opening: dict[str, asyncio.Task[ExchangeHandle]] = {}
+        self.names: tuple[str, ...] = tuple(names)
+
+    async def handle(self, name: str) -> ExchangeHandle:
+        """The connected exchange. Raises why it could not be opened; asking again then tries again."""
+        task = self._opening.get(name)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = self._opening[name] = asyncio.create_task(self._manager.reload_plugin(name), name=f"open {name}")
+            # Somebody may have stopped waiting for it by the time it fails.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(task)
+
+    async def each(self, work: Callable[[ExchangeHandle], Coroutine[object, object, R]]) -> dict[str, R | FraError]:
+        """Do ``work`` with every exchange at once; each yields its result or its error."""
+
+        async def one(name: str) -> R | FraError:
+            try:
+                return await work(await self.handle(name))
+            except FraError as error:
+                return error
+
+        answers = await asyncio.gather(*map(one, self.names))
+        return dict(zip(self.names, answers, strict=True))
+
+    def on_connection(self, listener: Callable[[ConnectionChanged], object]) -> Callable[[], None]:
+        """Call ``listener`` when the status of an exchange changes; the result removes it."""
+        from fra.core import ConnectionChanged
+
+        return self._manager.register_event_handler(ConnectionChanged, listener)
+
+    async def _close(self) -> None:
+        for task in self._opening.values():
+            task.cancel()
+        await asyncio.gather(*self._opening.values(), return_exceptions=True)
+
+
+@asynccontextmanager
+async def open_session(
+    config: Path | None = None,
+    exchanges: Sequence[str] = (),
+    *,
+    settings: Mapping[str, Mapping[str, object]] | None = None,
+    wanted: Callable[[ExchangeMetadata], bool] | None = None,
+) -> AsyncIterator[Session]:
+    """The exchanges named, else all that are configured, else every installed one that needs no key.
+
+    ``settings`` (name → the keys of fra.toml) is used instead of a configuration file. ``wanted`` picks among the
+    installed ones when nothing is named or configured. Raises ConfigError, or PluginNotFound when nothing is left.
+    """
+    if settings is not None:
+        configuration = ConfigManager.from_mapping({"exchanges": dict(settings)})
+    else:
+        configuration = ConfigManager().load_config(config)
+    registry = registry_of(configuration)
+    configured = configuration.names()
+    names = tuple(dict.fromkeys(exchanges)) or configured
+    if configured:
+        for name in names:
+            configuration.get_exchange_config(name)
+    else:
+        names = names or public_exchanges(registry, wanted)
+        for name in names:
+            registry.resolve(name)
+        tables: dict[str, object] = {name: {} for name in names}
+        configuration = ConfigManager.from_mapping({"exchanges": tables})
+    if not names:
+        raise PluginNotFound("no exchange is installed", plugin="*", cure="pip install fra-exchange-okx")
+    manager = PluginManager.from_config(configuration, registry=registry, only=())
+    async with manager:
+        session = Session(manager, names)
+        try:
+            yield session
+        finally:
+            await session._close()
+
+
+def public_exchanges(
+    registry: PluginRegistry, wanted: Callable[[ExchangeMetadata], bool] | None = None
+) -> tuple[str, ...]:
+    """Every usable plugin that reaches an exchange itself and needs no key; imports them.
+
+    Aliases of one class and variants (okx_ccxt beside okx) are left out: they would be the same venue twice.
+    """
+    installed = registry.get_available_plugins()
+    found: dict[type, str] = {}
+    for name in installed:
+        if any(name.startswith(f"{other}_") for other in installed):
+            continue
+        try:
+            plugin, metadata = registry.get_plugin_class(name), registry.get_plugin_metadata(name)
+        except FraError:
+            continue  # a row of `fra plugins` says why
+        if metadata.requires_credentials or metadata.plugin_type not in _DIRECT:
+            continue
+        if wanted is None or wanted(metadata):
+            found.setdefault(plugin, name)
+    return tuple(found.values())
+
+
+def registry_of(configuration: ConfigManager) -> PluginRegistry:
+    """The plugins that ``configuration`` allows."""
+    return PluginRegistry(allow=configuration.plugins.allow, pins=configuration.plugins.pins)
+
+
+def registry_for(config: Path | None) -> PluginRegistry:
+    """The plugins that the configuration at ``config`` (or in the usual places) allows."""
+    return registry_of(ConfigManager().load_config(config))
+
+
+def run(work: Coroutine[object, object, R]) -> R:
+    """Run a command's work to its end; Ctrl-C cancels it, and everything that it opened is closed."""
+    return asyncio.run(work)
