@@ -1,14 +1,18 @@
 """Local servers that speak the real protocols of Binance and OKX."""
 
-from fra.emulator.binance.venue import BinanceVenue
-from fra.emulator.clock import Clock
-from fra.emulator.faults import BookFault, CannedAnswer, Faults, PendingFault
-from fra.emulator.okx.venue import OkxVenue
-from fra.emulator.server import VENUES, Emulator, SourceFactory, generated_source
-from fra.emulator.settings import Settings
-from fra.emulator.sockets import Connection
-from fra.emulator.source import NoData, Push, Source, SourceStream, StreamKey, TrueBook
-from fra.emulator.venue import Markets, Stats, Venue
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fra.emulator.binance.venue import BinanceVenue
+    from fra.emulator.clock import Clock
+    from fra.emulator.faults import BookFault, CannedAnswer, Faults, PendingFault
+    from fra.emulator.okx.venue import OkxVenue
+    from fra.emulator.server import VENUES, Emulator, SourceFactory, generated_source
+    from fra.emulator.settings import Settings
+    from fra.emulator.sockets import Connection
+    from fra.emulator.source import NoData, Push, Source, SourceStream, StreamKey, TrueBook
+    from fra.emulator.venue import Markets, Stats, Venue
 
 __all__ = [
     "VENUES",
@@ -34,3 +38,23 @@ __all__ = [
     "Venue",
     "generated_source",
 ]
+
+_HOMES = {
+    "binance.venue": ("BinanceVenue",),
+    "clock": ("Clock",),
+    "faults": ("BookFault", "CannedAnswer", "Faults", "PendingFault"),
+    "okx.venue": ("OkxVenue",),
+    "server": ("VENUES", "Emulator", "SourceFactory", "generated_source"),
+    "settings": ("Settings",),
+    "sockets": ("Connection",),
+    "source": ("NoData", "Push", "Source", "SourceStream", "StreamKey", "TrueBook"),
+    "venue": ("Markets", "Stats", "Venue"),
+}
+
+
+def __getattr__(name: str) -> object:
+    # the `fra` command loads `fra.emulator.commands` for its help page, which must not cost an aiohttp
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"fra.emulator.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

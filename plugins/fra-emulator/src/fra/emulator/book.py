@@ -160,6 +160,8 @@ class BookEngine:
                 self._set(side, price, 0, old, new)
             else:
                 self._set(side, price, self._size(), old, new)
+        self._refill(self.bids, -1, old_bids, bids)
+        self._refill(self.asks, 1, old_asks, asks)
         self._trim(self.bids, old_bids, bids, highest_first=False)
         self._trim(self.asks, old_asks, asks, highest_first=True)
         changed = max(1, len(bids) + len(asks))
@@ -207,6 +209,18 @@ class BookEngine:
                 yield price
                 made += 1
             price += direction * self._rng.randint(1, 2 * self._gap - 1)
+
+    def _refill(self, side: dict[int, int], direction: int, old: dict[int, int], new: dict[int, int]) -> None:
+        """Put levels behind the last one of a side that a moving price has eaten into."""
+        lacking = self._levels - len(side)
+        if lacking <= 0:
+            return
+        price = min(side) if direction < 0 else max(side)
+        for _ in range(lacking):
+            price += direction * self._rng.randint(1, 4 * self._gap)
+            if price <= 0:
+                return
+            self._set(side, price, self._size(), old, new)
 
     def _trim(self, side: dict[int, int], old: dict[int, int], new: dict[int, int], *, highest_first: bool) -> None:
         excess = len(side) - self._levels

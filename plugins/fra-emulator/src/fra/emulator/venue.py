@@ -61,7 +61,7 @@ class Venue(ABC):
         await self.source.start()
         app = web.Application(client_max_size=2**20)
         app.router.add_route("*", "/{tail:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
         try:
             await self._runner.setup()
             site = web.TCPSite(self._runner, self.settings.host, port, reuse_address=True)
