@@ -27,9 +27,10 @@ class Channel(Generic[M_co]):
     the parameters (``"{symbol.venue_id}@kline_{interval}"``) or a function of both; it must give exactly the text that
     the dialect's ``route`` finds in a frame. ``lossless`` channels tell of a gap after every loss of the connection.
     ``staleness`` is how many seconds without data make a stream STALE (None: quiet is normal, only the connection is
-    watched). ``order_of`` reads a number that only rises from message to message (a trade id): it closes the seam when
-    connections are rotated, and names the ends of a gap. ``strict=False`` lets numbers be read out of JSON strings, as
-    book rows are.
+    watched). ``snapshot_first`` channels send their state only at subscribing, so that one more consumer of the same
+    topic needs a new subscription. ``order_of`` reads a number that only rises from message to message (a trade id):
+    it closes the seam when connections are rotated, and names the ends of a gap. ``strict=False`` lets numbers be
+    read out of JSON strings, as book rows are.
     """
 
     topic: str | TopicOf
@@ -42,6 +43,7 @@ class Channel(Generic[M_co]):
     lossless: bool = attrs.field(kw_only=True, default=False)
     staleness: float | None = attrs.field(kw_only=True, default=None)
     order_of: Callable[[M_co], int] | None = attrs.field(kw_only=True, default=None)
+    snapshot_first: bool = attrs.field(kw_only=True, default=False)
     private: bool = attrs.field(kw_only=True, default=False)
     strict: bool = attrs.field(kw_only=True, default=True)
 

@@ -8,7 +8,7 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Generic, NoReturn, TypeVar
+from typing import Final, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -160,7 +160,7 @@ class HttpClient:
             value = self._decoded(endpoint, answer, costs, values)
             return Timed(value, offset + sent * 1000, offset + received * 1000)
         # Outside of the except clause, so that no request, with its headers, is chained to the error.
-        self._fail(endpoint, values, failure)
+        raise self._verdict(endpoint, values, failure)
 
     def _prepare(self, endpoint: Endpoint[object], values: Mapping[str, object]) -> tuple[URL, HttpRequest]:
         """Serialise once: what is built here is what is signed and what is sent."""
@@ -190,7 +190,7 @@ class HttpClient:
             request.method,
             url,
             data=request.body or None,
-            headers=dict(request.headers),
+            headers={**request.headers, **self._network.headers_to(url.scheme)},
             allow_redirects=False,
             proxy=self._network.proxy,
             proxy_headers=self._network.proxy_headers,
@@ -219,22 +219,22 @@ class HttpClient:
 
     def _decoded(self, endpoint: Endpoint[R], answer: _Answer, costs: Costs, values: Mapping[str, object]) -> R:
         refusal: Refusal | None
-        reason = ""
+        error: ExchangeError | None = None
         if 200 <= answer.status < 300:
             try:
                 value = endpoint.decoder.decode(answer.body)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                reason = str(error)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as reason:
                 refusal = self._refusal(answer.body)
+                error = None if refusal else self._malformed(endpoint, str(reason), answer)
             else:
                 refusal = self._errors.check(value) if self._errors.check is not None else None
                 if refusal is None:
                     return value
-            if refusal is None:
-                self._fail(endpoint, values, self._malformed(endpoint, reason, answer))
         else:
-            refusal = self._refusal(answer.body) or Refusal("", "")
-        self._fail(endpoint, values, self._refused(endpoint, answer, refusal, costs))
+            refusal = self._refusal(answer.body)
+        if error is None:
+            error = self._refused(endpoint, answer, refusal or Refusal("", ""), costs)
+        raise self._verdict(endpoint, values, error)
 
     def _refusal(self, body: bytes) -> Refusal | None:
         try:
@@ -278,11 +278,11 @@ class HttpClient:
             response=self._network.redact_bytes(answer.body) if answer else None,
         )
 
-    def _fail(self, endpoint: Endpoint[object], values: Mapping[str, object], error: ExchangeError) -> NoReturn:
-        """Raise ``error``; for a call that changes something and has no usable answer, say that nobody knows."""
+    def _verdict(self, endpoint: Endpoint[object], values: Mapping[str, object], error: ExchangeError) -> ExchangeError:
+        """``error``; for a call that changes something and has no usable answer, that nobody knows."""
         unknown = isinstance(error, ExchangeConnectionError) or error.code == "malformed"
         if endpoint.outcome_id is not None and unknown:
-            raise OrderOutcomeUnknown(
+            return OrderOutcomeUnknown(
                 f"sent, and no usable answer came: {error.message}",
                 client_order_id=str(values.get(endpoint.outcome_id, "")),
                 exchange=error.exchange,
@@ -290,7 +290,7 @@ class HttpClient:
                 response=error.response,
                 cure="ask for the order by its client order id; do not send it again",
             )
-        raise error
+        return error
 
     def _require_credentials(self) -> None:
         if self._auth is None or not self._config.has_credentials:

@@ -1,4 +1,4 @@
-"""The aiohttp session of one configured instance, the way out through its proxy, and words for what went wrong there."""
+"""The aiohttp session of one configured instance, its way out through a proxy, and words for what went wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from fra.core import ConfigError, ExchangeConfig, ExchangeConnectionError, ExchangeError
+from fra.core import ConfigError, ExchangeConfig, ExchangeConnectionError
 
 _USER_AGENT: Final = "fra"
 _RESPONSE_SCAN: Final = 65_536
@@ -40,6 +40,10 @@ class Network:
             self.proxy_headers = {"Proxy-Authorization": authorization}
             self._hidden = tuple(part for part in (url.password, url.raw_password, authorization) if part)
         self.proxy = url.with_user(None)
+
+    def headers_to(self, scheme: str) -> Mapping[str, str]:
+        """What a request itself must carry for the proxy: one that is not tunnelled shows the proxy its own headers."""
+        return self.proxy_headers or {} if scheme in ("http", "ws") else {}
 
     def session(self) -> aiohttp.ClientSession:
         """The session; belongs to the running loop."""
@@ -108,5 +112,3 @@ class Network:
 def was_sent(error: BaseException) -> bool:
     """Whether the venue may have received the request that failed so."""
     return not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError)
-
-

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import ClassVar
+
+import attrs
 
 from fra.adapters.custom.auth import AuthHandler
 from fra.adapters.custom.channel import Channel
@@ -14,15 +17,20 @@ from fra.adapters.custom.dialect import Dialect
 from fra.adapters.custom.endpoint import Endpoint, operations_of
 from fra.adapters.custom.errors import ErrorTable
 from fra.adapters.custom.http import HttpClient
-from fra.adapters.custom.options import CustomOptions
+from fra.adapters.custom.network import Network
+from fra.adapters.custom.options import CustomOptions, structure_options, suggestion
 from fra.adapters.custom.streams import StreamClient
-from fra.adapters.custom.urls import Urls
+from fra.adapters.custom.urls import BaseUrls, Urls
 from fra.core import (
     ClientOrderIdRule,
+    ConfigError,
+    ConnectionStatus,
     ExchangeCapabilities,
     ExchangeConfig,
+    ExchangeError,
     ExchangeMetadata,
     ExchangePluginInterface,
+    Health,
     Limiter,
     PluginType,
     RateLimit,
@@ -52,6 +60,7 @@ class CustomExchangePlugin(ExchangePluginInterface):
     client_order_id_rule: ClassVar[ClientOrderIdRule | None] = None
     Options: ClassVar[type] = CustomOptions
 
+    options: CustomOptions
     http: HttpClient
     streams: StreamClient
     clock: ServerClock
@@ -118,4 +127,123 @@ class CustomExchangePlugin(ExchangePluginInterface):
             markets=tuple(cls.urls),
         )
 
-    # --- lifecycle: to be called through by subclasses that add to it
+    # --- lifecycle: a subclass that adds to these calls them
+
+    async def initialize(self) -> None:
+        """Make the clients. Raises ConfigError for what is wrong in the configuration."""
+        config, context = self.config, self.context
+        if not isinstance(getattr(self, "options", None), CustomOptions):
+            self.options = structure_options(config.options, self.Options)
+        urls = self._base_urls()
+        limits = self._limits()
+        self.limiter = context.limiter(self.venue, limits)
+        self._network = Network(config)
+        self.clock = ServerClock(self.server_time, context.now_ms)
+        self.http = HttpClient(
+            config,
+            network=self._network,
+            urls=urls,
+            errors=self.errors,
+            limiter=self.limiter,
+            limits=limits,
+            endpoints=self.endpoints,
+            options=self.options,
+            now_ms=context.now_ms,
+            auth=self.make_auth(),
+            headers=self.headers(),
+            used=self.used,
+            sync_clock=self.clock.sync,
+        )
+        self.streams = StreamClient(
+            config,
+            context=context,
+            network=self._network,
+            urls=urls,
+            errors=self.errors,
+            limiter=self.limiter,
+            options=self.options,
+            make_dialect=self.make_dialect,
+        )
+
+    async def connect(self) -> None:
+        """Read the venue's clock, which shows that it can be reached, and keep it read. Raises when it cannot."""
+        self.context.connection_changed(ConnectionStatus.CONNECTING)
+        try:
+            await self.clock.sync()
+        except BaseException:
+            await self.disconnect()
+            raise
+        self.streams.start()
+        self.streams.spawn(self._keep_clock(), name="server clock")
+        self.context.connection_changed(ConnectionStatus.CONNECTED)
+
+    async def disconnect(self) -> None:
+        """End all streams and close every socket, within a few seconds. Idempotent, also before initialize()."""
+        if not hasattr(self, "streams"):
+            return
+        try:
+            await self.streams.close()
+        finally:
+            await self._network.close()
+        self.context.connection_changed(ConnectionStatus.DISCONNECTED)
+
+    async def health_check(self) -> Health:
+        """Latency and clock skew, by one request for the venue's time. Raises when it does not answer."""
+        sample = await self.server_time()
+        return Health(
+            exchange=self.config.name,
+            status=self.streams.status,
+            checked_ms=self.context.now_ms(),
+            latency=sample.round_trip / 1000,
+            clock_skew=sample.offset / 1000,
+        )
+
+    async def _keep_clock(self) -> None:
+        while True:
+            await asyncio.sleep(self.options.clock_interval)
+            try:
+                await self.clock.sync()
+            except ExchangeError as error:
+                self.streams.report(error, where="server clock")
+
+    # --- configuration
+
+    def _base_urls(self) -> BaseUrls:
+        name, known = self.config.name, list(self.urls)
+        for market in self.markets:
+            if market not in known:
+                raise ConfigError(
+                    f"{name}: {self.display_name} has no market {market!r}",
+                    path="markets",
+                    cure=suggestion(market, known),
+                )
+        defaults, override = self.urls, self.config.base_url
+        if self.config.sandbox and override is None:
+            if self.sandbox_urls is None:
+                raise ConfigError(
+                    f"{name}: {self.display_name} has no sandbox",
+                    path="sandbox",
+                    cure="set base_url, or run `fra emulate`",
+                )
+            defaults = self.sandbox_urls
+        if override is not None and not isinstance(override, str):
+            for market in self.markets:
+                if market not in override:
+                    raise ConfigError(
+                        f"{name}: base_url names no {market!r}",
+                        path="base_url",
+                        cure=f"add it, or set markets = {sorted(set(self.markets) & set(override))}",
+                    )
+        return BaseUrls(defaults, override)
+
+    def _limits(self) -> tuple[RateLimit, ...]:
+        capacities = dict(self.config.rate_limit)
+        known = [limit.scope for limit in self.limits]
+        for scope in capacities:
+            if scope not in known:
+                raise ConfigError(
+                    f"{self.config.name}: {self.display_name} has no rate limit {scope!r}",
+                    path=f"rate_limit.{scope}",
+                    cure=suggestion(scope, known),
+                )
+        return tuple(attrs.evolve(limit, capacity=capacities.get(limit.scope, limit.capacity)) for limit in self.limits)

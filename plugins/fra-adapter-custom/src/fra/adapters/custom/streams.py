@@ -2,20 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Final, TypeVar
+
+import aiohttp
 
 from fra.adapters.custom.channel import Channel
+from fra.adapters.custom.dialect import Dialect, Refused
 from fra.adapters.custom.endpoint import Params
+from fra.adapters.custom.errors import ErrorTable, Failure
+from fra.adapters.custom.line import Address, Line
+from fra.adapters.custom.network import Network
+from fra.adapters.custom.options import CustomOptions
 from fra.adapters.custom.stream import Stream, StreamHandler
-from fra.core import StreamSource, Symbol
+from fra.adapters.custom.tasks import Tasks
+from fra.adapters.custom.topic import Entry, Topic
+from fra.adapters.custom.transport import AiohttpTransport, Transport
+from fra.adapters.custom.urls import BaseUrls
+from fra.core import (
+    ConnectionStatus,
+    ErrorRaised,
+    ExchangeConfig,
+    ExchangeConnectionError,
+    ExchangeError,
+    ExchangeRateLimitError,
+    FraError,
+    Limiter,
+    PluginContext,
+    StreamSource,
+    Symbol,
+)
 
 M = TypeVar("M")
 T = TypeVar("T")
 
+_CLOSE_DEADLINE: Final = 3.0
+
 
 class StreamClient:
     """All WebSocket streams of one configured instance."""
+
+    def __init__(
+        self,
+        config: ExchangeConfig,
+        *,
+        context: PluginContext,
+        network: Network,
+        urls: BaseUrls,
+        errors: ErrorTable,
+        limiter: Limiter,
+        options: CustomOptions,
+        make_dialect: Callable[[Channel[object]], Dialect],
+    ) -> None:
+        self.exchange: str = config.name
+        self.options: CustomOptions = options
+        self.timeout: float = config.timeout
+        self._context = context
+        self._network = network
+        self._urls = urls
+        self._errors = errors
+        self._limiter = limiter
+        self._make_dialect = make_dialect
+        self._channels: dict[Address, Channel[object]] = {}
+        self._lines: dict[Address, list[Line]] = {}
+        self._runs: dict[Line, asyncio.Task[None]] = {}
+        self._down: dict[Line, str] = {}
+        self._open = False
+        self.tasks: Tasks = Tasks(self._on_task_error)
+
+    # --- for adapters
 
     def open(
         self,
@@ -28,6 +84,180 @@ class StreamClient:
         """Keep ``channel`` of ``symbol`` subscribed until the source is closed; returns at once, in STARTING.
 
         ``handler`` makes the StreamHandler for the new stream: a class that takes a Stream, or
-        ``publishing(convert)``. ``params`` go into the topic.
+        ``publishing(convert)``. ``params`` go into the topic. Raises ConfigError when the configured base URLs have
+        none for this channel, ExchangeConnectionError when the plugin is not connected.
         """
-        raise NotImplementedError
+        if not self._open:
+            raise ExchangeConnectionError(
+                "streams cannot be opened: the adapter is not connected", exchange=self.exchange, cure="connect() first"
+            )
+        address = Address(channel.market, channel.url, channel.path)
+        self._urls.get(channel.market, channel.url)
+        self._channels.setdefault(address, channel)
+        text = channel.topic_for(symbol, params or {})
+        topic = self._topic(address, text)
+        line = self._line_for(address, text)
+        if topic is None:
+            staleness = channel.staleness
+            if staleness is not None and self.options.staleness is not None:
+                staleness = self.options.staleness
+            topic = Topic(text, channel, owner=self, staleness=staleness)
+        entry: Entry
+        wanted = topic
+
+        async def close() -> None:
+            self._close_entry(line, wanted, entry)
+
+        source: StreamSource[T] = StreamSource(close=close)
+        entry = topic.add(channel, source, symbol, handler)
+        if line.topics.get(text) is not topic:
+            line.add(topic)
+        return source
+
+    def start(self) -> None:
+        """Allow streams to be opened."""
+        self._open = True
+
+    async def close(self) -> None:
+        """End every stream and connection, within a few seconds. Idempotent."""
+        self._open = False
+        await self.tasks.close(_CLOSE_DEADLINE)
+        self._lines.clear()
+        self._runs.clear()
+        self._down.clear()
+
+    # --- lines and topics
+
+    def _topic(self, address: Address, text: str) -> Topic | None:
+        for line in self._lines.get(address, ()):
+            if text in line.topics:
+                return line.topics[text]
+        return None
+
+    def _line_for(self, address: Address, text: str) -> Line:
+        lines = self._lines.setdefault(address, [])
+        for line in lines:
+            if text in line.topics:
+                return line
+        for line in lines:
+            if len(line.topics) < line.capacity:
+                return line
+        line = Line(address, self)
+        lines.append(line)
+        self._runs[line] = self.tasks.spawn(line.run(), name=f"{self.exchange} {address}")
+        return line
+
+    def _close_entry(self, line: Line, topic: Topic, entry: Entry) -> None:
+        if entry not in topic.entries:
+            return
+        if len(topic.entries) == 1:
+            line.forget(topic)
+        topic.remove(entry)
+        line.wake()
+        if not line.topics:
+            self._end_line(line)
+
+    def _end_line(self, line: Line) -> None:
+        lines = self._lines.get(line.address, [])
+        if line in lines:
+            lines.remove(line)
+        run = self._runs.pop(line, None)
+        if run is not None:
+            run.cancel()
+        if self._down.pop(line, None) is not None:
+            self._tell_status()
+
+    # --- what lines and topics ask
+
+    def now_ms(self) -> int:
+        return self._context.now_ms()
+
+    def make_dialect(self, address: Address) -> Dialect:
+        return self._make_dialect(self._channels[address])
+
+    async def connect(self, address: Address, dialect: Dialect) -> Transport:
+        await self._limiter.acquire(dict(dialect.connect_cost))
+        url = await dialect.address(self._urls.get(address.market, address.url) + address.path)
+        failure: ExchangeError
+        try:
+            async with asyncio.timeout(self.timeout):
+                return await AiohttpTransport.connect(self._network, url, max_frame=self.options.max_frame_bytes)
+        except aiohttp.WSServerHandshakeError as error:
+            failure = self._errors.error(
+                Failure(
+                    status=error.status,
+                    message=f"the venue refused a WebSocket connection with HTTP {error.status}",
+                    retry_after=_seconds(error.headers),
+                ),
+                exchange=self.exchange,
+            )
+            self._shut(failure, dialect.connect_cost)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            failure = self._network.failure(error, to=str(address))
+        # Outside of the except clauses: aiohttp's errors hold the URL, which may carry a token.
+        raise failure
+
+    def _shut(self, failure: ExchangeError, scopes: Mapping[str, int]) -> None:
+        if isinstance(failure, ExchangeRateLimitError) and failure.retry_after is not None:
+            for scope in scopes:
+                self._limiter.block(scope, failure.retry_after, failure.message)
+
+    def refusal(self, refused: Refused) -> ExchangeError:
+        message = self._network.redact(refused.message)
+        return self._errors.error(Failure(code=refused.code, message=message), exchange=self.exchange)
+
+    def redact(self, frame: bytes) -> bytes:
+        return self._network.redact_bytes(frame)
+
+    def spawn(self, work: Coroutine[object, object, None], *, name: str) -> Callable[[], None]:
+        task = self.tasks.spawn(work, name=name)
+
+        def cancel() -> None:
+            task.cancel()
+
+        return cancel
+
+    def report(self, error: FraError, *, where: str) -> None:
+        self._context.emit(
+            ErrorRaised(exchange=self.exchange, timestamp_ms=self._context.now_ms(), where=where, error=error)
+        )
+
+    def _on_task_error(self, name: str, error: Exception) -> None:
+        if not isinstance(error, FraError):
+            error = ExchangeError(f"{type(error).__name__}: {error}", exchange=self.exchange)
+        self.report(error, where=name)
+
+    # --- status
+
+    @property
+    def status(self) -> ConnectionStatus:
+        """Of all connections as a whole."""
+        if not self._open:
+            return ConnectionStatus.DISCONNECTED
+        return ConnectionStatus.RECONNECTING if self._down else ConnectionStatus.CONNECTED
+
+    def line_up(self, line: Line) -> None:
+        if self._down.pop(line, None) is not None:
+            self._tell_status()
+
+    def line_down(self, line: Line, error: ExchangeError) -> None:
+        if line not in self._down and line.topics:
+            self._down[line] = error.message
+            self._tell_status()
+
+    def _tell_status(self) -> None:
+        if not self._open:
+            return
+        if self._down:
+            reason = next(iter(self._down.values()))
+            self._context.connection_changed(ConnectionStatus.RECONNECTING, reason)
+        else:
+            self._context.connection_changed(ConnectionStatus.CONNECTED)
+
+
+def _seconds(headers: Mapping[str, str] | None) -> float | None:
+    text = headers.get("Retry-After") if headers is not None else None
+    try:
+        return None if text is None else max(0.0, float(text))
+    except ValueError:
+        return None

@@ -1,0 +1,356 @@
+"""One subscription of a venue as it is wanted, across connections: who gets its messages, and what was lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from time import monotonic
+from typing import Any, Final, Protocol
+
+from fra.adapters.custom.channel import Channel
+from fra.adapters.custom.stream import Stream, StreamHandler
+from fra.core import ExchangeError, StreamGap, StreamSource, StreamStatus, Symbol
+
+Receiver = tuple[Callable[[bytes], Any], Callable[[Any, int], None]]
+"""How a connection hands over a frame: ``deliver(decode(frame), received_ms)``. Two calls, no queue."""
+
+_SEAM_SECONDS: Final = 5.0
+
+
+class Carrier(Protocol):
+    """A connection, as a topic sees it."""
+
+    def carry(self, key: bytes, receiver: Receiver) -> None:
+        """Hand the frames of ``key`` to ``receiver`` from now on."""
+
+    def drop(self, key: bytes) -> None:
+        """Hand over no more frames of ``key``."""
+
+    def renew(self, topic: Topic) -> None:
+        """Unsubscribe and subscribe again."""
+
+
+class Owner(Protocol):
+    """The stream client, as a topic sees it."""
+
+    @property
+    def exchange(self) -> str: ...
+    def spawn(self, work: Coroutine[object, object, None], *, name: str) -> Callable[[], None]: ...
+    def report(self, error: ExchangeError, *, where: str) -> None: ...
+
+
+class Entry:
+    """One open stream on a topic."""
+
+    __slots__ = ("begun", "channel", "decode", "gap", "handler", "last", "since", "source", "topic")
+
+    def __init__(self, topic: Topic, channel: Channel[object], source: StreamSource[Any]) -> None:
+        self.topic = topic
+        self.channel = channel
+        self.source = source
+        self.decode = channel.decoder.decode
+        self.handler: StreamHandler[Any] = _NO_HANDLER
+        self.begun = False
+        self.gap = False
+        self.last: object = None
+        self.since = monotonic()
+
+    @property
+    def order(self) -> int | None:
+        """The number of the last message, where the channel has numbers."""
+        order_of = self.channel.order_of
+        return None if order_of is None or self.last is None else order_of(self.last)
+
+    def begin(self) -> None:
+        """A fresh subscription is there."""
+        if not self.begun:
+            self.begun = True
+            self.handler.on_subscribed()
+
+    def lose(self, error: ExchangeError) -> None:
+        """The subscription is gone."""
+        if self.begun:
+            self.begun = False
+            self.gap = self.channel.lossless
+        self.source.set_status(StreamStatus.RECOVERING, error)
+        self.handler.on_lost(error)
+
+    def receive(self, message: Any, received_ms: int) -> None:
+        """The first message of a subscription: what was lost is said before anything new."""
+        if self.gap:
+            self.gap = False
+            self._tell_gap(message)
+        self.begin()
+        self.deliver(message, received_ms)
+
+    def deliver(self, message: Any, received_ms: int) -> None:
+        """Any other message."""
+        self.last = message
+        self.handler.on_message(message, received_ms)
+
+    def _tell_gap(self, message: object) -> None:
+        last, order_of = self.order, self.channel.order_of
+        first = order_of(message) if order_of is not None else None
+        if last is not None and first == last + 1:
+            return  # numbers are whole: nothing fits between
+        if last is not None and first is not None and first <= last:
+            first = None
+        self.source.gap(
+            StreamGap(
+                f"messages of {self.topic.text} may be missing: the subscription was lost and made anew",
+                start=last,
+                end=first,
+                exchange=self.topic.owner.exchange,
+            )
+        )
+
+    # --- for the handler, through its Stream
+
+    def resubscribe(self, error: ExchangeError) -> None:
+        self.topic.renew(error)
+
+    def spawn(self, work: Coroutine[object, object, None], *, name: str) -> Callable[[], None]:
+        return self.topic.owner.spawn(work, name=name)
+
+    def report(self, error: ExchangeError) -> None:
+        self.topic.owner.report(error, where=self.topic.text)
+
+
+class Topic:
+    """One text that is, or shall be, subscribed on one line."""
+
+    def __init__(self, text: str, channel: Channel[object], *, owner: Owner, staleness: float | None) -> None:
+        self.text = text
+        self.key = text.encode()
+        self.owner = owner
+        self.staleness = staleness
+        self.snapshot_first = channel.snapshot_first
+        self.entries: list[Entry] = []
+        self.carrier: Carrier | None = None
+        self.since = monotonic()
+        """When the present attempt to get data began."""
+        self.renewed_at: float | None = None
+        self.subscribed = False
+        self.seam: Seam | None = None
+
+    def add(
+        self,
+        channel: Channel[Any],
+        source: StreamSource[Any],
+        symbol: Symbol | None,
+        make: Callable[[Stream[Any]], StreamHandler[Any]],
+    ) -> Entry:
+        """One more stream on this topic. Where the venue sends its state only once, the topic is renewed for it."""
+        entry = Entry(self, channel, source)
+        entry.handler = make(Stream(entry, source, symbol=symbol, topic=self.text))
+        self.entries.append(entry)
+        if self.subscribed:
+            if self.snapshot_first:
+                self.renew(ExchangeError("subscribed anew, for one more consumer", exchange=self.owner.exchange))
+            else:
+                asyncio.get_running_loop().call_soon(self._join, entry)
+            self._install()
+        return entry
+
+    def _join(self, entry: Entry) -> None:
+        if self.subscribed and entry in self.entries:
+            entry.begin()
+
+    def remove(self, entry: Entry) -> None:
+        """One stream less; without any the topic is no longer wanted."""
+        self.entries.remove(entry)
+        if not self.entries and self.carrier is not None:
+            self.carrier.drop(self.key)
+        else:
+            self._install()
+
+    # --- what happens to the subscription
+
+    def expect(self, carrier: Carrier) -> None:
+        """A subscription is being asked for on ``carrier``, which takes over when its first message comes."""
+        self.carrier = carrier
+        self.since = monotonic()
+        carrier.carry(self.key, (as_is, self.receive))
+
+    def begin(self) -> None:
+        """The venue took the subscription."""
+        self.subscribed = True
+        for entry in tuple(self.entries):
+            entry.begin()
+
+    def lose(self, error: ExchangeError) -> None:
+        """The subscription is gone, whyever."""
+        self.subscribed = False
+        self.carrier = None
+        self.seam = None
+        self.renewed_at = None
+        for entry in tuple(self.entries):
+            entry.lose(error)
+
+    def renew(self, error: ExchangeError) -> None:
+        """Make the subscription anew on the same connection."""
+        if self.seam is not None:
+            self.seam.finish()
+        carrier = self.carrier
+        if carrier is None:
+            return
+        carrier.drop(self.key)
+        carrier.renew(self)
+        # Later, because handlers ask for this in the middle of a message.
+        asyncio.get_running_loop().call_soon(self._lose_if_on, carrier, error)
+
+    def _lose_if_on(self, carrier: Carrier, error: ExchangeError) -> None:
+        if self.carrier is carrier:
+            self.subscribed = False
+            for entry in tuple(self.entries):
+                entry.lose(error)
+
+    def fail(self, error: ExchangeError) -> None:
+        """The venue will never serve it."""
+        for entry in tuple(self.entries):
+            entry.source.fail(error)
+
+    # --- staleness
+
+    @property
+    def last_data(self) -> float:
+        """When the stream that waits longest had data, on the monotonic clock; when it began to wait before that."""
+        return min((entry.source.last_data or entry.since for entry in self.entries), default=monotonic())
+
+    def age(self, now: float) -> float:
+        """Seconds without data since there could be any."""
+        return now - max(self.last_data, self.since)
+
+    def stale(self, error: ExchangeError) -> None:
+        """Say that there is no data."""
+        for entry in self.entries:
+            entry.source.set_status(StreamStatus.STALE, error)
+
+    def tell(self, error: ExchangeError) -> None:
+        """There is no data, and this is why."""
+        for entry in self.entries:
+            entry.source.set_status(StreamStatus.RECOVERING, error)
+
+    # --- receivers
+
+    def receive(self, frame: bytes, received_ms: int) -> None:
+        """Any message, the first of a subscription too."""
+        self.subscribed = True
+        for entry in tuple(self.entries):
+            entry.receive(entry.decode(frame), received_ms)
+        self._install()
+
+    def stay(self) -> None:
+        """Receive from the present connection as before."""
+        self._install()
+
+    def _install(self) -> None:
+        if self.carrier is not None and self.subscribed and self.seam is None:
+            self.carrier.carry(self.key, self.receiver())
+
+    def receiver(self) -> Receiver:
+        """The shortest way for the next message."""
+        if any(entry.gap or not entry.begun for entry in self.entries):
+            return as_is, self.receive
+        if len(self.entries) != 1:
+            return as_is, self._fan_out
+        entry = self.entries[0]
+        return entry.decode, entry.handler.on_message if entry.channel.order_of is None else entry.deliver
+
+    def _fan_out(self, frame: bytes, received_ms: int) -> None:
+        for entry in tuple(self.entries):
+            entry.receive(entry.decode(frame), received_ms)
+
+
+def as_is(frame: bytes) -> bytes:
+    """The decoder of a receiver that decodes by itself."""
+    return frame
+
+
+class Seam:
+    """Where a topic moves from one live connection to the next: nothing lost and nothing twice, where it has numbers.
+
+    Messages with numbers (``order_of``) come from the old connection until the new one has shown one that is known
+    already, or the old one has caught up with what the new one showed first. Without numbers the first message of
+    the new connection decides, and a lossless stream is told of a gap that nobody can exclude.
+    """
+
+    def __init__(self, topic: Topic, old: Carrier, new: Carrier) -> None:
+        self._topic = topic
+        self._old = old
+        self._new = new
+        self._held: list[tuple[bytes, int]] = []
+        self._ordered = topic.subscribed and len(topic.entries) == 1 and topic.entries[0].channel.order_of is not None
+        self._until = 0.0
+        topic.seam = self
+        new.carry(topic.key, (as_is, self._on_new))
+        if self._ordered:
+            old.carry(topic.key, (as_is, self._on_old))
+
+    def _number(self, frame: bytes) -> int:
+        entry = self._topic.entries[0]
+        assert entry.channel.order_of is not None
+        return entry.channel.order_of(entry.decode(frame))
+
+    def _on_new(self, frame: bytes, received_ms: int) -> None:
+        self._held.append((frame, received_ms))
+        if not self._ordered or not self._topic.entries:
+            self.finish()
+            return
+        last = self._topic.entries[0].order
+        if last is None or self._number(self._held[0][0]) <= last + 1:
+            self.finish()
+
+    def _on_old(self, frame: bytes, received_ms: int) -> None:
+        entry = self._topic.entries[0]
+        entry.receive(entry.decode(frame), received_ms)
+        last = entry.order
+        if self._held and last is not None and self._number(self._held[0][0]) <= last + 1:
+            self.finish()
+
+    def finish(self) -> None:
+        """From now on the new connection counts, whether the seam is closed or not."""
+        topic = self._topic
+        if topic.seam is not self:
+            return
+        topic.seam = None
+        topic.carrier = self._new
+        self._old.drop(topic.key)
+        held, self._held = self._held, []
+        if not topic.entries:
+            self._new.drop(topic.key)
+            return
+        if not self._ordered:
+            for entry in topic.entries:
+                entry.gap = entry.gap or (entry.begun and entry.channel.lossless)
+            self._new.carry(topic.key, topic.receiver())
+            for frame, received_ms in held:
+                topic.receive(frame, received_ms)
+            return
+        self._until = monotonic() + _SEAM_SECONDS
+        self._new.carry(topic.key, (as_is, self._beyond))
+        for frame, received_ms in held:
+            self._beyond(frame, received_ms)
+
+    def cancel(self) -> None:
+        """The new connection is gone; all stays with the old one."""
+        if self._topic.seam is self:
+            self._topic.seam = None
+            self._topic.stay()
+
+    def _beyond(self, frame: bytes, received_ms: int) -> None:
+        """Leave out what the old connection has delivered; not for ever, since a venue may begin its numbers anew."""
+        last = self._topic.entries[0].order
+        if last is None or self._number(frame) > last or monotonic() > self._until:
+            self._topic.receive(frame, received_ms)
+
+
+class _NoHandler:
+    """Until the real handler has been made, nothing can come."""
+
+    def on_message(self, message: object, received_ms: int) -> None: ...
+    def on_subscribed(self) -> None: ...
+    def on_lost(self, error: ExchangeError) -> None: ...
+
+
+_NO_HANDLER: Final = _NoHandler()
