@@ -1,4 +1,11 @@
-"""One async interface to every crypto exchange: everybody imports from here."""
+"""One async interface to every crypto exchange: everybody imports from here.
+
+The contract is here at once; what runs adapters (the host and its toolkit) is imported when it is first named, so that
+an adapter, a completion or a listing of plugins does not pay for an event loop that it never starts.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from fra.core.contract.book import BookLevels, BookView, LazyLevels, OrderBook, PriceLevel
 from fra.core.contract.capabilities import (
@@ -79,18 +86,57 @@ from fra.core.contract.orders import Fill, Order, OrderRequest, OrderStatus, Ord
 from fra.core.contract.streams import StreamSink, StreamSource, StreamStatus, Subscription, Upstream
 from fra.core.contract.symbol import Asset, RefusedInstrument, Side, Symbol, SymbolList, canonical_asset
 from fra.core.contract.values import as_datetime, as_decimal, as_timestamp_ms
-from fra.core.host.config import ConfigManager
-from fra.core.host.events import EventBus
-from fra.core.host.handle import ExchangeHandle
-from fra.core.host.hookspecs import hookimpl
-from fra.core.host.loader import PluginLoader
-from fra.core.host.manager import PluginManager, connect
-from fra.core.host.orders import JournalEntry, MemoryJournal, OrderDesk, OrderJournal
-from fra.core.host.policy import PluginRow, PluginState
-from fra.core.host.registry import PluginRegistry
-from fra.core.toolkit.budget import Budget, BudgetExceeded, BudgetUsage
-from fra.core.toolkit.ratelimit import RateLimiter
-from fra.core.toolkit.reconnect import ReconnectManager
+
+if TYPE_CHECKING:
+    from fra.core.host.config import ConfigManager
+    from fra.core.host.events import EventBus
+    from fra.core.host.handle import ExchangeHandle
+    from fra.core.host.hookspecs import hookimpl
+    from fra.core.host.loader import PluginLoader
+    from fra.core.host.manager import PluginManager, connect
+    from fra.core.host.options import structure_options
+    from fra.core.host.orders import JournalEntry, MemoryJournal, OrderDesk, OrderJournal
+    from fra.core.host.policy import PluginRow, PluginState
+    from fra.core.host.registry import PluginRegistry
+    from fra.core.toolkit.budget import Budget, BudgetExceeded, BudgetUsage
+    from fra.core.toolkit.ratelimit import RateLimiter
+    from fra.core.toolkit.reconnect import ReconnectManager
+
+_LATER = {
+    "ConfigManager": "fra.core.host.config",
+    "EventBus": "fra.core.host.events",
+    "ExchangeHandle": "fra.core.host.handle",
+    "hookimpl": "fra.core.host.hookspecs",
+    "PluginLoader": "fra.core.host.loader",
+    "PluginManager": "fra.core.host.manager",
+    "connect": "fra.core.host.manager",
+    "structure_options": "fra.core.host.options",
+    "JournalEntry": "fra.core.host.orders",
+    "MemoryJournal": "fra.core.host.orders",
+    "OrderDesk": "fra.core.host.orders",
+    "OrderJournal": "fra.core.host.orders",
+    "PluginRow": "fra.core.host.policy",
+    "PluginState": "fra.core.host.policy",
+    "PluginRegistry": "fra.core.host.registry",
+    "Budget": "fra.core.toolkit.budget",
+    "BudgetExceeded": "fra.core.toolkit.budget",
+    "BudgetUsage": "fra.core.toolkit.budget",
+    "RateLimiter": "fra.core.toolkit.ratelimit",
+    "ReconnectManager": "fra.core.toolkit.reconnect",
+}
+
+
+def __getattr__(name: str) -> object:
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(module), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 __all__ = [
     "EVENT_HOOKS",
@@ -208,4 +254,5 @@ __all__ = [
     "connect",
     "hookimpl",
     "not_supported",
+    "structure_options",
 ]

@@ -472,7 +472,7 @@ class ExchangeHandle:
 
     async def _veto(self, proposed: OrderProposed) -> None:
         try:
-            await self._bus.veto_order(proposed)
+            await self._bus.veto(proposed)
         except OrderVetoed:
             raise
         except Exception as error:

@@ -12,7 +12,7 @@ from typing import Self, TypeVar, final
 
 from fra.core.contract.capabilities import ConnectionStatus
 from fra.core.contract.config import Secret
-from fra.core.contract.errors import ConfigError, FraError
+from fra.core.contract.errors import ConfigError, FraError, PluginError
 from fra.core.contract.events import Event
 from fra.core.contract.models import Health
 from fra.core.host.config import ConfigManager
@@ -56,6 +56,7 @@ class PluginManager:
         self._starts: dict[str, asyncio.Task[ExchangeHandle]] = {}
         self._waits: dict[str, set[str]] = {}
         self._failures: dict[str, FraError] = {}
+        self._hook_failures: tuple[PluginError, ...] = ()
         self._stopping: asyncio.Task[None] | None = None
 
     # --- life
@@ -103,11 +104,20 @@ class PluginManager:
         """Why instances did not start, by name."""
         return MappingProxyType(self._failures)
 
+    @property
+    def hook_failures(self) -> tuple[PluginError, ...]:
+        """Why installed hook packages are not in use."""
+        return self._hook_failures
+
     async def initialize(self) -> None:
-        """Start every configured instance, all at the same time, and wait until each has started or failed."""
+        """Take in the hooks, then start every configured instance at the same time, and wait until all have started or
+        failed. Raises PluginError when a hook that the configuration enables cannot be used: orders rely on it.
+        """
         if self._stopping is not None:
             raise ConfigError("this manager was shut down", cure="make a new one")
         if self._loader is None:
+            hooks = self.config_manager.hooks
+            self._hook_failures = self.events.load_hooks(self.registry, enabled=hooks.enabled, disabled=hooks.disabled)
             self._loader = PluginLoader(
                 self.registry,
                 bus=self.events,
