@@ -11,8 +11,7 @@ from typing import Final
 
 import attrs
 
-from fra.adapters.custom.auth import AuthHandler, HttpRequest
-from fra.adapters.custom.endpoint import Endpoint
+from fra.adapters.custom import AuthHandler, Endpoint, HttpRequest
 
 _LOGIN_PATH: Final = "/users/self/verify"
 

@@ -8,8 +8,7 @@ from typing import Final
 
 import msgspec
 
-from fra.adapters.custom.dialect import Ack, Control, Dialect, Notice, Refused
-from fra.adapters.custom.heartbeat import Heartbeat, TextPing
+from fra.adapters.custom import Ack, Control, Dialect, Heartbeat, Notice, Refused, TextPing
 from fra.core import RateLimit
 from fra.exchanges.okx.wire import Arg, Event
 

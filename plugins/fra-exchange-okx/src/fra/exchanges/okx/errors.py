@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from fra.adapters.custom.errors import ErrorRule, ErrorTable, Refusal
+from fra.adapters.custom import ErrorRule, ErrorTable, Refusal
 from fra.core import (
     Banned,
     DuplicateOrder,

@@ -8,15 +8,19 @@ from typing import Final, Literal, TypeVar
 
 import attrs
 
-from fra.adapters.custom.auth import AuthHandler
+from fra.adapters.custom import (
+    AuthHandler,
+    Channel,
+    ClockSample,
+    CustomExchangePlugin,
+    CustomOptions,
+    Dialect,
+    Stream,
+    channel_for,
+    endpoint_for,
+    publishing_each,
+)
 from fra.adapters.custom.books import BookBuilder, BookSnapshot
-from fra.adapters.custom.channel import Channel, channel_for
-from fra.adapters.custom.clock import ClockSample
-from fra.adapters.custom.dialect import Dialect
-from fra.adapters.custom.endpoint import endpoint_for
-from fra.adapters.custom.options import CustomOptions
-from fra.adapters.custom.plugin import CustomExchangePlugin
-from fra.adapters.custom.stream import Stream, publishing_each
 from fra.adapters.custom.sync import OKX_BOOKS
 from fra.core import (
     BookView,
@@ -118,8 +122,13 @@ class OKXPlugin(CustomExchangePlugin):
 
     # --- what the framework asks
 
+    async def initialize(self) -> None:
+        await super().initialize()
+        self._listed: Mapping[str, Symbol] = {}
+
     async def server_time(self) -> ClockSample:
-        answer = await self.http.timed(TIME[0])
+        row = next(row for row in TIME if row.market in self.markets)
+        answer = await self.http.timed(row)
         return answer.sample(int(self._one(answer.value, "the server's time").ts))
 
     def make_dialect(self, channel: Channel[object]) -> Dialect:
@@ -141,7 +150,9 @@ class OKXPlugin(CustomExchangePlugin):
             if endpoint.market in self.markets
             for row in (await self.http.request(endpoint, {"instType": INST_TYPES[endpoint.market]})).data
         ]
-        return convert.symbols(rows)
+        symbols = convert.symbols(rows)
+        self._listed = {symbol.venue_id: symbol for symbol in symbols}
+        return symbols
 
     async def get_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> OrderBook:
         """Up to 400 levels a side; more than 400 come, when asked for, from a book that OKX refreshes once a second."""
@@ -340,8 +351,12 @@ class OKXPlugin(CustomExchangePlugin):
                 f"OKX has no {interval.value} candles", exchange=self.config.name, cure=f"it has {offered}"
             ) from None
 
-    async def _wanted(self, symbols: Sequence[Symbol] | None) -> dict[str, Symbol]:
-        return {symbol.venue_id: symbol for symbol in (await self.get_symbols() if symbols is None else symbols)}
+    async def _wanted(self, symbols: Sequence[Symbol] | None) -> Mapping[str, Symbol]:
+        if symbols is not None:
+            return {symbol.venue_id: symbol for symbol in symbols}
+        if not self._listed:
+            await self.get_symbols()
+        return self._listed
 
     def _all_there(self, symbols: Sequence[Symbol] | None, found: Iterable[str], what: str) -> None:
         if symbols is None:

@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 
 import attrs
 
-from fra.adapters.custom.channel import Channel
-from fra.adapters.custom.endpoint import Endpoint, Params, Serves
+from fra.adapters.custom import Channel, Endpoint, Params
+from fra.adapters.custom.endpoint import Serves
 from fra.core import MarketKind, Operation, RateLimit, Symbol
 from fra.exchanges.okx import convert, wire
 from fra.exchanges.okx.dialect import CONNECTS, topic
@@ -93,7 +93,10 @@ SETTLED = _get(
 MARK = _get("public/mark-price", wire.MarkPrice, markets=_SWAP)
 
 # A quiet book is repeated each 60 s, a funding rate comes each 30 to 90 s; the others are silent when nothing happens.
-BOOK_CHANNEL = _push("books", convert.RawRow, serves=Operation.SUBSCRIBE_ORDERBOOK, staleness=90.0)
+BOOK_CHANNEL = tuple(
+    attrs.evolve(row, snapshot_first=True)
+    for row in _push("books", convert.RawRow, serves=Operation.SUBSCRIBE_ORDERBOOK, staleness=90.0)
+)
 TICKER_CHANNEL = _push("tickers", wire.Ticker, serves=Operation.SUBSCRIBE_TICKER)
 BEST_CHANNEL = _push("bbo-tbt", wire.Book)
 TRADE_CHANNEL = tuple(
