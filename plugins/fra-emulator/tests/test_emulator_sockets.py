@@ -50,6 +50,13 @@ async def test_a_binance_connection_ends_with_its_lifetime(wire: Callable[..., A
         assert await end_of(socket) == 1001
 
 
+async def test_binance_spot_warns_before_a_lifetime_ends(wire: Callable[..., Any]) -> None:
+    async with Emulator(["binance"], lifetime_s=0.5) as emulator:
+        socket = await wire(emulator.binance.markets["spot"]["ws"] + "/ws")
+        assert (await socket.hear())["e"] == "serverShutdown"
+        assert await end_of(socket) == 1001
+
+
 @pytest.mark.parametrize(("market", "allowed"), [("spot", 5), ("usdm", 10)])
 async def test_binance_hangs_up_on_too_many_messages(wire: Callable[..., Any], market: str, allowed: int) -> None:
     async with Emulator(["binance"]) as emulator:
@@ -243,6 +250,34 @@ async def test_a_silent_venue_keeps_the_connection_and_its_acks(wire: Callable[.
         assert (await socket.hear())["event"] == "subscribe"
         with pytest.raises(TimeoutError):
             await socket.hear(timeout=0.5)
+
+
+async def test_a_deaf_venue_does_not_even_acknowledge(wire: Callable[..., Any]) -> None:
+    async with Emulator(["binance"]) as emulator:
+        emulator.binance.go_silent(acks=False)
+        socket = await wire(emulator.binance.markets["usdm"]["ws"] + "/ws")
+        await socket.say({"method": "SUBSCRIBE", "params": ["btcusdt@bookTicker"], "id": 1})
+        with pytest.raises(TimeoutError):
+            await socket.hear(timeout=0.3)
+        emulator.binance.speak_again()
+        await socket.say({"method": "SUBSCRIBE", "params": ["btcusdt@bookTicker"], "id": 2})
+        assert await socket.hear() == {"result": None, "id": 2}
+
+
+async def test_any_frame_can_greet_a_new_connection(wire: Callable[..., Any]) -> None:
+    async with Emulator(["okx"]) as emulator:
+        emulator.okx.greet_with(b"\x00" * 1_000_000)
+        socket = await wire(emulator.okx.markets["swap"]["ws"])
+        frame = await socket.frame()
+        assert (frame.type, len(frame.data)) == (aiohttp.WSMsgType.BINARY, 1_000_000)
+
+
+async def test_okx_tells_its_instruments_on_subscription(wire: Callable[..., Any]) -> None:
+    async with Emulator(["okx"]) as emulator:
+        socket = await wire(emulator.okx.markets["swap"]["ws"])
+        await socket.say({"op": "subscribe", "args": [{"channel": "instruments", "instType": "SWAP"}]})
+        assert (await socket.hear())["event"] == "subscribe"
+        assert {"BTC-USDT-SWAP", "PEPE-USDT-SWAP"} <= {row["instId"] for row in (await socket.hear())["data"]}
 
 
 async def test_funding_is_paused_and_resumed_while_other_channels_go_on(wire: Callable[..., Any]) -> None:

@@ -68,8 +68,9 @@ class BookEngine:
         self._undo: deque[tuple[int, int, dict[int, int], dict[int, int]]] = deque(maxlen=self.HISTORY)
         best = int(mid / self._tick)
         self._fill(best, best + 1)
-        for _ in range(50):
-            self._trade(bool(self._rng.getrandbits(1)), 1, now_ms - self._rng.randrange(1, 2000), {}, {}, take=False)
+        for n in range(50, 0, -1):
+            amount = 1 + self._size() // 10
+            self._trade(bool(self._rng.getrandbits(1)), amount, now_ms - 200 * n, {}, {}, take=False)
 
     # -- reading
     @property

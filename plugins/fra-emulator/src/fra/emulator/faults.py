@@ -53,6 +53,8 @@ class Faults:
     refuse_requests: bool = False
     delay_s: float = 0.0
     """Wait before every REST answer."""
+    greeting: str | bytes | None = None
+    """The first frame of every new connection."""
     deaf: bool = False
     """Frames from clients are read and ignored: no acks either."""
     silent: set[str] = attrs.field(factory=set)

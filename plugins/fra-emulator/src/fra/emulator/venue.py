@@ -121,6 +121,8 @@ class Venue(ABC):
         self.connections.add(connection)
         tasks = [asyncio.create_task(connection.write()), asyncio.create_task(self.keep(connection))]
         try:
+            if self.faults.greeting is not None:
+                connection.send(self.faults.greeting)
             await self.opened(connection, request)
             async for message in connection.ws:
                 connection.last_in = time.monotonic()
@@ -146,11 +148,11 @@ class Venue(ABC):
             self.ended(connection)
         return connection.ws
 
-    def too_many_connects(self, request: web.Request, *, limit: int, window_s: float) -> bool:
-        """Whether this address has opened more than `limit` connections to this path within `window_s`."""
+    def too_many_connects(self, request: web.Request, *, room: str, limit: int, window_s: float) -> bool:
+        """Whether this address has opened more than `limit` connections to this room within `window_s`."""
         if not self.settings.enforce_limits:
             return False
-        times = self._connects.setdefault((request.remote or "", request.path), deque())
+        times = self._connects.setdefault((request.remote or "", room), deque())
         now = time.monotonic()
         while times and times[0] <= now - window_s:
             times.popleft()
@@ -303,6 +305,10 @@ class Venue(ABC):
         for connection in found:
             connection.send(frame)
         return len(found)
+
+    def greet_with(self, frame: str | bytes | None) -> None:
+        """Push any frame, as it is, first of all on every new connection; None ends it."""
+        self.faults.greeting = frame
 
     def freeze_book(self, market: str, symbol: str, *, frozen: bool = True) -> None:
         """Let the symbol's book stand still, so that it looks quiet."""

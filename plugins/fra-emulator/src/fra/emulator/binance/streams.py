@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 
 import msgspec
 
@@ -13,6 +14,7 @@ from fra.emulator.pump import GeneratedStream, Pump, TimedStream
 from fra.emulator.source import Push, StreamKey
 
 _DEPTH = re.compile(r"depth(?P<levels>5|10|20)?(?:@(?P<ms>0|100|250|500|1000)ms)?")
+_AT_ONCE = 400
 _KLINE = re.compile(r"kline_(?P<interval>\w+)")
 _DEPTH_MS: Mapping[str, tuple[int, frozenset[int]]] = {
     "spot": (1000, frozenset({100, 1000})),
@@ -104,16 +106,21 @@ class Streams:
 
     def _every(self, key: StreamKey, push: Push) -> GeneratedStream | None:
         listed = self._pump.market.instruments(key.market)
-        channel = key.channel
+        channel, turn = key.channel, count()
+
+        def some() -> Sequence[Instrument]:
+            # the venue leaves out what has not changed; here a long list takes turns
+            parts = -(-len(listed) // _AT_ONCE)
+            return listed[next(turn) % parts :: parts] if parts > 1 else listed
 
         def marks() -> Sequence[str]:
             return [_text([self._render(i).mark_price(self._now()) for i in listed])]
 
         def tickers() -> Sequence[str]:
-            return [_text([self._render(i).ticker_event(self._now()) for i in listed])]
+            return [_text([self._render(i).ticker_event(self._now()) for i in some()])]
 
         def minis() -> Sequence[str]:
-            return [_text([self._render(i).mini_ticker_event(self._now()) for i in listed])]
+            return [_text([self._render(i).mini_ticker_event(self._now()) for i in some()])]
 
         if key.market == "usdm" and channel in ("!markPrice@arr", "!markPrice@arr@1s"):
             return TimedStream(push, marks, period_ms=1000 if channel.endswith("1s") else 3000)

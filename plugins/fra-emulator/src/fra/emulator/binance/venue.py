@@ -203,7 +203,7 @@ class BinanceVenue(Venue):
         market, route, form, _ = found
         if route and market == "spot":
             return web.Response(status=404)
-        if self.too_many_connects(request, limit=300, window_s=300 * self.settings.rate_window_scale):
+        if self.too_many_connects(request, room="", limit=300, window_s=300 * self.settings.rate_window_scale):
             return web.Response(status=429)
         connection = await self.upgrade(request, market=market, combined=form == "stream")
         connection.path = route
@@ -290,6 +290,10 @@ class BinanceVenue(Venue):
         patience = self.settings.pong_timeout_s or patience
         lifetime = self.settings.lifetime_s or _LIFETIME_S
         following = time.monotonic() + period
+        # spot warns shortly before it closes
+        warning: float | None = (
+            connection.opened + lifetime - min(60.0, lifetime / 10) if connection.market == "spot" else None
+        )
         while not connection.ws.closed:
             now = time.monotonic()
             if connection.age >= lifetime:
@@ -298,10 +302,13 @@ class BinanceVenue(Venue):
             if connection.ping_sent is not None and now - connection.ping_sent >= patience:
                 await connection.close(1008, "Pong timeout")
                 return
+            if warning is not None and now >= warning:
+                warning = None
+                self._warn(connection)
             if now >= following:
                 following += period
                 await connection.ping(str(self.now_ms()).encode())
-            deadlines = [following, connection.opened + lifetime]
+            deadlines = [following, connection.opened + lifetime, *([warning] if warning is not None else [])]
             if connection.ping_sent is not None:
                 deadlines.append(connection.ping_sent + patience)
             await asyncio.sleep(max(0.005, min(deadlines) - time.monotonic()))
@@ -312,9 +319,12 @@ class BinanceVenue(Venue):
     # -- test switches
     def announce_shutdown(self) -> None:
         """Push `serverShutdown` to spot connections (USD-M has none)."""
-        payload = msgspec.json.encode({"e": "serverShutdown", "E": self.now_ms()}).decode()
         for connection in self.sockets("spot"):
-            connection.send(f'{{"stream":"!serverShutdown","data":{payload}}}' if connection.combined else payload)
+            self._warn(connection)
+
+    def _warn(self, connection: Connection) -> None:
+        payload = msgspec.json.encode({"e": "serverShutdown", "E": self.now_ms()}).decode()
+        connection.send(f'{{"stream":"!serverShutdown","data":{payload}}}' if connection.combined else payload)
 
     def pause_funding(self) -> None:
         self.faults.paused_channels.update(_FUNDING_CHANNELS)

@@ -73,7 +73,7 @@ def check(endpoint: str, row: Row, params: Params, knows: Callable[[str, str], b
     kind = params.get("instType")
     if kind and kind not in INST_TYPES:
         raise Refusal(400, "51000", "Parameter instType error")
-    if endpoint == "public/mark-price" and not kind:
+    if endpoint in ("public/mark-price", "public/open-interest") and not (kind or params.get("instId")):
         raise Refusal(400, "51000", "Parameter instType error")
     if endpoint == "public/instruments" and kind == "OPTION" and not (params.get("uly") or params.get("instFamily")):
         raise Refusal(400, "50015", "Either parameter uly or instFamily is required.")

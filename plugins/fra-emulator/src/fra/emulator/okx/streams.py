@@ -142,6 +142,14 @@ class Streams:
 
     def _make(self, key: StreamKey, push: Push) -> GeneratedStream | None:
         settings, channel = self._pump.settings, key.channel
+        if channel == "instruments":
+            listed = self._pump.market.instruments(key.market)
+            told = {"arg": {"channel": channel, "instType": key.market.upper()}}
+
+            def listing() -> Sequence[str]:
+                return [msgspec.json.encode({**told, "data": [self._render(i).listing() for i in listed]}).decode()]
+
+            return TimedStream(push, listing, period_ms=0, greet=True)
         if channel == "index-tickers":
             behind = self._index(key.symbol)
             if behind is None:

@@ -123,7 +123,7 @@ class OkxVenue(Venue):
         room = request.path.rstrip("/").removeprefix("/ws/v5/")
         if room not in ("public", "business", "private"):
             return web.Response(status=404)
-        if self.too_many_connects(request, limit=self.settings.okx_connects_per_s, window_s=1.0):
+        if self.too_many_connects(request, room=room, limit=self.settings.okx_connects_per_s, window_s=1.0):
             return web.Response(status=429)
         connection = await self.upgrade(request, market=room)
         connection.path = uuid.uuid4().hex[:8]
@@ -180,6 +180,8 @@ class OkxVenue(Venue):
         channel, symbol = arg.get("channel"), arg.get("instId", "")
         if not isinstance(channel, str) or not isinstance(symbol, str):
             return None
+        if channel == "instruments" and isinstance(kind := arg.get("instType"), str) and connection.market == "public":
+            return StreamKey(kind.lower(), channel, "") if kind in rest.INST_TYPES else None
         business = channel.startswith("candle") or channel == "trades-all"
         if business is not (connection.market == "business"):
             return None
