@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from fra.arbitrage.follow import Follower
 from fra.arbitrage.present import table_of
 from fra.arbitrage.request import SpreadRequest
@@ -29,6 +31,8 @@ _ALL: Final = 100
 _LIVE_AT_FIRST: Final = 8.0
 _HEAL: Final = 12.0
 _LOOK: Final = 0.1
+# Of the second plain table, which only has to show that the rows are back.
+_ROWS: Final = 5
 _REDRAW: Final = 0.5
 _AFTERWARDS: Final = 3.0
 
@@ -102,7 +106,8 @@ async def _cut_and_heal(emulator: Emulator, follower: Follower, *, as_json: bool
         if on_screen:
             await teller.until(lambda lost: False, seconds=_AFTERWARDS)
     if not on_screen:
-        write(follower.table(), as_json=as_json)
+        healed = follower.table()
+        write(healed if as_json else attrs.evolve(healed, rows=healed.rows[:_ROWS]), as_json=as_json)
 
 
 class _Teller:
@@ -143,7 +148,11 @@ class _Teller:
         self._states[name] = state
         if old is not None and old != state and state.startswith("RECOVERING") and not old.startswith("RECOVERING"):
             live, streams, _ = self._follower.status(name)
-            self.tell(f"{name}: {state} ({live} of {streams} streams live; its rows are STALE and leave the ranking)")
+            rows = self._follower.table().rows
+            stale = sum(row.stale is not None for row in rows)
+            self.tell(
+                f"{name}: {state}; {live} of {streams} streams live, {stale} of {len(rows)} rows STALE and unranked"
+            )
 
     def _draw(self) -> None:
         if self._live is None or time.monotonic() - self._drawn < _REDRAW:

@@ -29,11 +29,11 @@ def table_of(spreads: Spreads) -> Table[Spread]:
     columns = [
         Column[Spread]("#", lambda row: ranks[id(row)], right=True),
         Column[Spread]("MARKET", lambda row: str(row.market)),
-        Column[Spread]("LONG", lambda row: row.long.exchange),
+        Column[Spread]("LONG", lambda row: _venue(row.long)),
         Column[Spread]("RATE", lambda row: rate_text(row.long, short=False), right=True, weight=8),
         Column[Spread]("EVERY", lambda row: _interval(row.long), weight=7),
         Column[Spread]("IN", lambda row: _next(row.long, row.now_ms), right=True, weight=5),
-        Column[Spread]("SHORT", lambda row: row.short.exchange),
+        Column[Spread]("SHORT", lambda row: _venue(row.short)),
         Column[Spread]("RATE", lambda row: rate_text(row.short, short=True), right=True, weight=8),
         Column[Spread]("EVERY", lambda row: _interval(row.short), weight=7),
         Column[Spread]("IN", lambda row: _next(row.short, row.now_ms), right=True, weight=5),
@@ -173,6 +173,11 @@ def rate_text(quote: Quote, *, short: bool) -> str:
 
 def _is_never(row: Spread) -> bool:
     return row.cost is not None and row.per_day is not None and all(q.schedule.next_ms for q in row.quotes)
+
+
+def _venue(quote: Quote) -> str:
+    """The exchange, and its unit where that is not one of the asset: ``binance (1000PEPE)``."""
+    return quote.exchange if quote.symbol.multiplier == 1 else f"{quote.exchange} ({quote.symbol.base})"
 
 
 def _interval(quote: Quote) -> str:

@@ -77,7 +77,7 @@ def check(*, config: Path | None, as_json: bool) -> None:
 
 def checks_of(path: Path | None) -> list[Check]:
     """Everything that can be said of a configuration without a connection. Raises ConfigError when it is unreadable."""
-    from fra.cli.session import registry_of
+    from fra.cli.installed import registry_of
     from fra.core import ConfigManager
 
     with warnings.catch_warnings(record=True) as caught:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TextIO
 
 import click
 
@@ -85,6 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(arguments: Sequence[str], *, registry: PluginRegistry | None = None) -> ExitCode:
     """Run the command line; errors become one line on stderr and an exit code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        return _run(arguments, registry)
+
+
+def _run(arguments: Sequence[str], registry: PluginRegistry | None) -> ExitCode:
     try:
         outcome = CommandGroup(registry=registry).main(list(arguments), prog_name="fra", standalone_mode=False)
     except click.exceptions.Abort:
@@ -108,6 +115,21 @@ def run(arguments: Sequence[str], *, registry: PluginRegistry | None = None) -> 
         return exit_code_for(error)
     # click answers --help and the like with an int of its own.
     return ExitCode(outcome) if isinstance(outcome, int) else ExitCode.DONE
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning for users on one line; one for programmers as Python writes it."""
+    if issubclass(category, UserWarning):
+        click.echo(f"fra: warning: {message}", err=True)
+    else:
+        click.echo(warnings.formatwarning(message, category, filename, lineno, line), err=True, nl=False)
 
 
 def report(error: Exception) -> None:

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 @json_option
 def plugins(*, config: Path | None, as_json: bool) -> None:
     """List what is installed, with state, reason and cure."""
-    from fra.cli.session import registry_for
-
     from fra.cli import json_lines
+    from fra.cli.installed import registry_for
     from fra.cli.table import show
 
     rows = registry_for(config).rows()

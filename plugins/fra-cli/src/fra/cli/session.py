@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar, final
+from typing import TYPE_CHECKING, TypeVar, final
 
+from fra.cli.installed import public_exchanges, registry_of
 from fra.core import (
     ConfigManager,
     ExchangeHandle,
@@ -15,15 +16,12 @@ from fra.core import (
     FraError,
     PluginManager,
     PluginNotFound,
-    PluginRegistry,
-    PluginType,
 )
 
 if TYPE_CHECKING:
     from fra.core import ConnectionChanged
 
 R = TypeVar("R")
-_DIRECT: Final = (PluginType.CUSTOM, PluginType.CCXT)
 
 
 @final
@@ -98,6 +96,11 @@ async def open_session(
         tables: dict[str, object] = {name: {} for name in names}
         configuration = ConfigManager.from_mapping({"exchanges": tables})
     if not names:
+        installed = ", ".join(registry.names())
+        if installed:
+            raise PluginNotFound(
+                f"none of the installed exchanges can be used: {installed}", plugin="*", cure="fra plugins"
+            )
         raise PluginNotFound("no exchange is installed", plugin="*", cure="pip install fra-exchange-okx")
     manager = PluginManager.from_config(configuration, registry=registry, only=())
     async with manager:
@@ -106,39 +109,6 @@ async def open_session(
             yield session
         finally:
             await session._close()
-
-
-def public_exchanges(
-    registry: PluginRegistry, wanted: Callable[[ExchangeMetadata], bool] | None = None
-) -> tuple[str, ...]:
-    """Every usable plugin that reaches an exchange itself and needs no key; imports them.
-
-    Aliases of one class and variants (okx_ccxt beside okx) are left out: they would be the same venue twice.
-    """
-    installed = registry.get_available_plugins()
-    found: dict[type, str] = {}
-    for name in installed:
-        if any(name.startswith(f"{other}_") for other in installed):
-            continue
-        try:
-            plugin, metadata = registry.get_plugin_class(name), registry.get_plugin_metadata(name)
-        except FraError:
-            continue  # a row of `fra plugins` says why
-        if metadata.requires_credentials or metadata.plugin_type not in _DIRECT:
-            continue
-        if wanted is None or wanted(metadata):
-            found.setdefault(plugin, name)
-    return tuple(found.values())
-
-
-def registry_of(configuration: ConfigManager) -> PluginRegistry:
-    """The plugins that ``configuration`` allows."""
-    return PluginRegistry(allow=configuration.plugins.allow, pins=configuration.plugins.pins)
-
-
-def registry_for(config: Path | None) -> PluginRegistry:
-    """The plugins that the configuration at ``config`` (or in the usual places) allows."""
-    return registry_of(ConfigManager().load_config(config))
 
 
 def run(work: Coroutine[object, object, R]) -> R:

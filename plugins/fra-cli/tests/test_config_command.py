@@ -1,0 +1,61 @@
+"""`fra config`: what it says of a configuration, and that no secret is shown or written."""
+
+import json
+
+
+def write(shell, text):
+    shell.folder.joinpath("fra.toml").write_text(text)
+
+
+def test_a_good_configuration_is_ok(shell):
+    shell.configure(alpha={"rates": {"BTC/USDT:USDT": "0.0001"}})
+    assert {check["state"] for check in shell.json("config", "check")["checks"]} == {"ok"}
+
+
+def test_a_key_that_is_none_is_told_with_a_suggestion(shell):
+    write(shell, '[exchanges.alpha]\nplugin = "scripted"\ntimeuot = 3\n')
+    assert "timeout" in shell.run("config", "check", code=4).stderr
+
+
+def test_an_option_that_is_none_fails_the_check(shell):
+    shell.configure(alpha={"rate": {}})
+    (failed,) = [check for check in shell.json("config", "check", code=4)["checks"] if check["state"] == "fail"]
+    assert failed["subject"] == "alpha"
+    assert "rate" in failed["detail"]
+
+
+def test_a_secret_that_is_not_there_fails_the_check(shell):
+    write(shell, '[exchanges.alpha]\nplugin = "scripted"\napi_key = "env:FRA_TEST_NOT_SET"\n')
+    (failed,) = [check for check in shell.json("config", "check", code=4)["checks"] if check["state"] == "fail"]
+    assert "FRA_TEST_NOT_SET" in failed["detail"]
+
+
+def test_a_literal_secret_is_a_warning_that_does_not_show_it(shell):
+    write(shell, '[exchanges.alpha]\nplugin = "scripted"\napi_key = "canary-7731"\n')
+    done = shell.run("config", "check")
+    assert "plain text" in done.stdout
+    assert "canary-7731" not in done.stdout + done.stderr
+
+
+def test_a_warning_about_the_configuration_is_one_line(shell):
+    write(shell, '[exchanges.alpha]\nplugin = "scripted"\napi_key = "canary-7731"\n')
+    (line,) = shell.run("health", "-e", "alpha").stderr.splitlines()
+    assert line.startswith("fra: ")
+
+
+def test_the_schema_holds_the_options_of_a_plugin(shell):
+    schema = shell.run("config", "schema", "--plugin", "scripted").stdout
+    assert "freeze_after" in schema
+    assert json.loads(schema)["title"] == "fra.toml"
+
+
+def test_init_writes_a_file_that_passes_the_check(shell):
+    shell.run("config", "init", "-e", "scripted")
+    checks = {check["subject"]: check["state"] for check in shell.json("config", "check")["checks"]}
+    assert checks == {"fra.toml": "ok", "scripted": "ok"}
+
+
+def test_init_replaces_nothing_unasked(shell):
+    write(shell, "# mine\n")
+    assert "--force" in shell.run("config", "init", "-e", "scripted", code=4).stderr
+    assert shell.folder.joinpath("fra.toml").read_text() == "# mine\n"
