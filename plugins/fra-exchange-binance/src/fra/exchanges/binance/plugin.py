@@ -100,6 +100,7 @@ class CustomBinancePlugin(CustomExchangePlugin):
     }
     client_order_id_rule = ClientOrderIdRule(max_length=36)
     Options = BinanceOptions
+    options: BinanceOptions
 
     # --- what the framework asks
 
@@ -107,12 +108,8 @@ class CustomBinancePlugin(CustomExchangePlugin):
         await super().initialize()
         self._by_id: dict[tuple[str, str], Symbol] = {}
         self._terms = FundingTermsBook(
-            lambda: self.http.request(tables.FUNDING_INFO), max_age=self._options.funding_info_age
+            lambda: self.http.request(tables.FUNDING_INFO), max_age=self.options.funding_info_age
         )
-
-    @property
-    def _options(self) -> BinanceOptions:
-        return cast("BinanceOptions", self.options)
 
     async def server_time(self) -> ClockSample:
         answer = await self.http.timed(tables.TIME[self.markets[0]])
@@ -268,7 +265,7 @@ class CustomBinancePlugin(CustomExchangePlugin):
 
     async def _snapshot(self, symbol: Symbol) -> BookSnapshot:
         row = endpoint_for(tables.SNAPSHOT, symbol)
-        depth = self._options.spot_snapshot_depth if row.market == SPOT else None
+        depth = self.options.spot_snapshot_depth if row.market == SPOT else None
         params = {"symbol": symbol.venue_id, "limit": tables.depth_limit(row.market, depth)}
         answer = await self.http.request(row, params)
         return BookSnapshot(answer.bids, answer.asks, answer.lastUpdateId, answer.T, self.context.now_ms())
@@ -326,7 +323,7 @@ class CustomBinancePlugin(CustomExchangePlugin):
 
     def _placed(self, channel: Channel[M]) -> Channel[M]:
         """``channel`` on the base that the options ask for."""
-        if channel.market == USDM and self._options.legacy_streams:
+        if channel.market == USDM and self.options.legacy_streams:
             return attrs.evolve(channel, path=tables.LEGACY_PATH)
         return channel
 

@@ -223,6 +223,7 @@ BOOK: Final = tuple(
         kinds=kinds,
         path=path,
         staleness=300.0,
+        order_of=lambda frame: frame.data.u,
         strict=False,
     )
     for market, kinds, path in ((SPOT, _ANY_SPOT, _SPOT_PATH), (USDM, _ANY_USDM, _PUBLIC))
