@@ -72,8 +72,8 @@ class Entry:
         if self.begun:
             self.begun = False
             self.gap = self.channel.lossless
+        self.handler.on_lost(error)  # before the status: a book's last word, that it is not valid, makes a source LIVE
         self.source.set_status(StreamStatus.RECOVERING, error)
-        self.handler.on_lost(error)
 
     def receive(self, message: Any, received_ms: int) -> None:
         """The first message of a subscription: what was lost is said before anything new."""
