@@ -101,7 +101,7 @@ class TestInstruments:
     def test_spot_is_in_base_coin_as_it_stands(self) -> None:
         row = instrument(instType="SPOT", instId="BTC-USDT", baseCcy="BTC", quoteCcy="USDT", lotSz="0.00000001")
         (symbol,) = convert.symbols([row])
-        assert (symbol.name, symbol.market, symbol.contract_size) == ("BTC/USDT", "spot", 1)
+        assert (symbol.name, symbol.market, symbol.contract_size) == ("BTC/USDT", "spot", Decimal(1))
         assert symbol.lot_size == Decimal("0.00000001")
 
     @pytest.mark.parametrize(

@@ -50,7 +50,11 @@ class OKXDialect(Dialect):
             end = frame.find(b"}", 19)
             found = frame[len(_ARG) : end + 1]
             # Exactly the two keys, in this order: then the argument is its own topic.
-            if found.count(b'"') == 8 and b'","instId":"' in found:
+            if (
+                found.count(b'"') == 8
+                and b'","instId":"' in found
+                and frame.startswith((b',"data":', b',"action":'), end + 1)
+            ):
                 return found
         try:
             peek = self._peek.decode(frame)
