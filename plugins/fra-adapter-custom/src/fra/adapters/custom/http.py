@@ -39,6 +39,8 @@ from fra.core import (
 R = TypeVar("R")
 
 _RETRY_DELAY: Final = 0.25
+_PROXY_REFUSES: Final = 407
+_ERROR_BODY: Final = 1_000_000
 _PATH_NAME: Final = re.compile(r"\{(\w+)\}")
 _COMPRESSED: Final = ("gzip", "deflate", "x-gzip")
 
@@ -60,7 +62,12 @@ class Timed(Generic[R]):
 class _Answer:
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | bytearray
+
+    @property
+    def beginning(self) -> bytes:
+        """As much as an error can be read from, so that a huge answer is not copied."""
+        return bytes(self.body[:_ERROR_BODY])
 
 
 class HttpClient:
@@ -197,41 +204,40 @@ class HttpClient:
         ) as response:
             return _Answer(response.status, response.headers, await self._read(response))
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes | bytearray:
         limit = self._options.max_response_bytes
         encoding = response.headers.get("Content-Encoding", "").lower()
         inflater = Inflater(limit) if encoding in _COMPRESSED else None
         if response.content_length is not None and response.content_length > limit:
             response.close()
             raise TooLarge(f"it is larger than {limit:,} bytes")
-        parts: list[bytes] = []
-        size = 0
+        body = bytearray()
         async for chunk in response.content.iter_any():
-            part = chunk if inflater is None else inflater.feed(chunk)
-            size += len(part)
-            if size > limit:
+            body += chunk if inflater is None else inflater.feed(chunk)
+            if len(body) > limit:
                 response.close()
                 raise TooLarge(f"it is larger than {limit:,} bytes")
-            parts.append(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return body
 
     # --- what the answer means
 
     def _decoded(self, endpoint: Endpoint[R], answer: _Answer, costs: Costs, values: Mapping[str, object]) -> R:
-        refusal: Refusal | None
+        refusal: Refusal | None = None
         error: ExchangeError | None = None
         if 200 <= answer.status < 300:
             try:
                 value = endpoint.decoder.decode(answer.body)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as reason:
-                refusal = self._refusal(answer.body)
+                refusal = self._refusal(answer.beginning)
                 error = None if refusal else self._malformed(endpoint, str(reason), answer)
             else:
                 refusal = self._errors.check(value) if self._errors.check is not None else None
                 if refusal is None:
                     return value
+        elif answer.status == _PROXY_REFUSES and self._network.proxy is not None:
+            error = self._network.proxy_refused(answer.status)
         else:
-            refusal = self._refusal(answer.body)
+            refusal = self._refusal(answer.beginning)
         if error is None:
             error = self._refused(endpoint, answer, refusal or Refusal("", ""), costs)
         raise self._verdict(endpoint, values, error)
@@ -248,7 +254,7 @@ class HttpClient:
             message=self._network.redact(refusal.message),
             status=answer.status,
             headers=answer.headers,
-            body=self._network.redact_bytes(answer.body),
+            body=self._network.redact_bytes(answer.beginning),
             retry_after=_seconds(answer.headers.get("Retry-After")),
         )
         error = self._errors.error(failure, exchange=self._config.name)
@@ -275,7 +281,7 @@ class HttpClient:
             exchange=self._config.name,
             code="malformed",
             status_code=answer.status if answer else None,
-            response=self._network.redact_bytes(answer.body) if answer else None,
+            response=self._network.redact_bytes(answer.beginning) if answer else None,
         )
 
     def _verdict(self, endpoint: Endpoint[object], values: Mapping[str, object], error: ExchangeError) -> ExchangeError:

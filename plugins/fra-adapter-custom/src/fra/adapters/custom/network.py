@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Final
 
@@ -54,6 +55,9 @@ class Network:
                 headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "gzip, deflate"},
                 timeout=aiohttp.ClientTimeout(total=self._config.timeout),
             )
+            # aiohttp would send a GET, PUT or DELETE again by itself when a kept connection was closed: the same bytes
+            # with the old signature, past the limiter, and perhaps twice.
+            self._session._retry_connection = False
         return self._session
 
     async def close(self) -> None:
@@ -74,6 +78,14 @@ class Network:
         """The beginning of an answer, without any secret."""
         return self.redact(body[:_RESPONSE_SCAN].decode("utf-8", "replace")).encode()
 
+    def proxy_refused(self, status: int) -> ExchangeConnectionError:
+        """The error for a proxy that does not let us through."""
+        return ExchangeConnectionError(
+            f"the proxy refused with HTTP {status}",
+            exchange=self._config.name,
+            cure="check proxy and its password in the configuration",
+        )
+
     def failure(self, error: BaseException, *, to: str) -> ExchangeConnectionError:
         """The error for a transport's failure. aiohttp's own is not chained: it holds the request and its headers."""
         name = self._config.name
@@ -91,19 +103,15 @@ class Network:
                     cure="check proxy in the configuration",
                 )
             case aiohttp.ClientHttpProxyError():
-                return ExchangeConnectionError(
-                    f"the proxy refused with HTTP {error.status}",
-                    exchange=name,
-                    cure="check proxy and its password in the configuration",
-                )
+                return self.proxy_refused(error.status)
             case aiohttp.ClientConnectorError():
                 return ExchangeConnectionError(
                     f"cannot connect to {to}: {self.redact(str(error.os_error) or type(error.os_error).__name__)}",
                     exchange=name,
                     cure="check the network and base_url",
                 )
-            case OSError() if error.strerror:
-                reason = error.strerror
+            case OSError() if error.errno:
+                reason = os.strerror(error.errno)  # aiohttp's own text may hold the URL with its signature
             case _:
                 reason = type(error).__name__
         return ExchangeConnectionError(f"the connection to {to} broke: {self.redact(reason)}", exchange=name)

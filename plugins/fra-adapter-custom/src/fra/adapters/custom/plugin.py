@@ -246,4 +246,9 @@ class CustomExchangePlugin(ExchangePluginInterface):
                     path=f"rate_limit.{scope}",
                     cure=suggestion(scope, known),
                 )
+            if capacities[scope] <= 0:
+                raise ConfigError(
+                    f"{self.config.name}: a rate limit must be above zero, not {capacities[scope]}",
+                    path=f"rate_limit.{scope}",
+                )
         return tuple(attrs.evolve(limit, capacity=capacities.get(limit.scope, limit.capacity)) for limit in self.limits)

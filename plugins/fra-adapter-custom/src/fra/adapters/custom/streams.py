@@ -57,7 +57,7 @@ class StreamClient:
     ) -> None:
         self.exchange: str = config.name
         self.options: CustomOptions = options
-        self.timeout: float = config.timeout
+        self.timeout: float = min(config.timeout, options.staleness or config.timeout)
         self._context = context
         self._network = network
         self._urls = urls
