@@ -162,6 +162,12 @@ class TestFunding:
         rate = convert.funding_rate(row, LINEAR, received_ms=NOW)
         assert (rate.next_settlement_ms, rate.next_settlement_derived) == (NOW + 3_600_000, True)
 
+    def test_it_is_the_venues_clock_that_says_whether_a_settlement_has_passed(self) -> None:
+        ahead = NOW + 10 * 3_600_000
+        rate = convert.funding_rate(funding(), LINEAR, received_ms=ahead, venue_ms=NOW)
+        assert (rate.next_settlement_ms, rate.next_settlement_derived) == (NOW + 3_600_000, False)
+        assert rate.received_ms == ahead
+
     def test_several_missed_settlements_roll_to_the_first_that_is_ahead(self) -> None:
         hour = 3_600_000
         row = funding(fundingTime=str(NOW - 5 * hour), nextFundingTime=str(NOW - 3 * hour))

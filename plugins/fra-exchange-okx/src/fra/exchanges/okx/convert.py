@@ -308,22 +308,29 @@ def kline(row: wire.Candle, symbol: Symbol, interval: KlineInterval) -> Kline:
 
 
 def funding_rate(
-    row: wire.FundingRate, symbol: Symbol, *, received_ms: int, mark_price: Decimal | None = None
+    row: wire.FundingRate,
+    symbol: Symbol,
+    *,
+    received_ms: int,
+    venue_ms: int | None = None,
+    mark_price: Decimal | None = None,
 ) -> FundingRate:
     """The running estimate. Raises ExchangeAPIError where OKX gives no rate (a contract that has not opened yet).
 
     The interval is ``nextFundingTime`` less ``fundingTime``, and unknown where OKX leaves the former out or repeats
-    the latter. The next settlement is ``fundingTime`` as it stands; only once that has passed is it rolled on by the
-    interval and marked derived (without an interval it is then unknown).
+    the latter. The next settlement is ``fundingTime`` as it stands; only once that has passed by OKX's clock
+    (``venue_ms``, by default ``received_ms``) is it rolled on by the interval and marked derived; without an interval
+    it is then unknown.
     """
     if not row.fundingRate:
         raise ExchangeAPIError(f"OKX gives no funding rate for {symbol.name} now", response=repr(row))
-    upcoming, following = moment(row.fundingTime), moment(row.nextFundingTime)
-    interval_ms = following - upcoming if upcoming and following and following > upcoming else None
-    derived = upcoming is not None and upcoming <= received_ms
-    if upcoming is not None and derived:
-        missed = None if interval_ms is None else (received_ms - upcoming) // interval_ms + 1
-        upcoming = None if interval_ms is None or missed is None else upcoming + missed * interval_ms
+    settlement, following = moment(row.fundingTime), moment(row.nextFundingTime)
+    interval_ms = following - settlement if settlement and following and following > settlement else None
+    now = received_ms if venue_ms is None else venue_ms
+    derived = False
+    if settlement is not None and settlement <= now:
+        derived = interval_ms is not None
+        settlement = None if interval_ms is None else settlement + ((now - settlement) // interval_ms + 1) * interval_ms
     return FundingRate(
         symbol=symbol.name,
         kind=RateKind.ESTIMATED,
@@ -332,8 +339,8 @@ def funding_rate(
         timestamp_ms=moment(row.ts),
         interval=None if interval_ms is None else timedelta(milliseconds=interval_ms),
         interval_source=None if interval_ms is None else IntervalSource.DERIVED,
-        next_settlement_ms=upcoming,
-        next_settlement_derived=derived and upcoming is not None,
+        next_settlement_ms=settlement,
+        next_settlement_derived=derived,
         mark_price=mark_price,
         cap=number(row.maxFundingRate),
         floor=number(row.minFundingRate),

@@ -226,6 +226,7 @@ class OKXPlugin(CustomExchangePlugin):
             self._one(reply, symbol.name),
             symbol,
             received_ms=self.context.now_ms(),
+            venue_ms=self.clock.now_ms(),
             mark_price=mark.get(symbol.venue_id),
         )
 
@@ -234,9 +235,9 @@ class OKXPlugin(CustomExchangePlugin):
         wanted = await self._wanted(symbols)
         reply = await self.http.request(FUNDING[0], {"instId": "ANY"})
         marks = await self._mark_prices({})
-        now = self.context.now_ms()
+        now, venue = self.context.now_ms(), self.clock.now_ms()
         found = [
-            convert.funding_rate(row, symbol, received_ms=now, mark_price=marks.get(row.instId))
+            convert.funding_rate(row, symbol, received_ms=now, venue_ms=venue, mark_price=marks.get(row.instId))
             for row in reply.data
             if (symbol := wanted.get(row.instId)) is not None and (row.fundingRate or symbols is not None)
         ]
@@ -328,10 +329,15 @@ class OKXPlugin(CustomExchangePlugin):
         return self.streams.open(channel_for(CANDLE_CHANNEL, symbol), symbol, publishing_each(each), params=params)
 
     def subscribe_funding_rate(self, symbol: Symbol) -> StreamSource[FundingRate]:
-        """Each 30 to 90 s, without the mark price."""
+        """Each 30 to 90 s, without the mark price. A contract without a rate says nothing until it has one."""
 
         def each(push: wire.Push[wire.FundingRate], received_ms: int) -> list[FundingRate]:
-            return [convert.funding_rate(row, symbol, received_ms=received_ms) for row in push.data]
+            venue = self.clock.now_ms()
+            return [
+                convert.funding_rate(row, symbol, received_ms=received_ms, venue_ms=venue)
+                for row in push.data
+                if row.fundingRate
+            ]
 
         return self.streams.open(channel_for(FUNDING_CHANNEL, symbol), symbol, publishing_each(each))
 
