@@ -40,12 +40,14 @@ class Fanout:
             else:
                 connection.send(payload)
 
-    def greet(self, connection: Connection) -> None:
-        """Hand a new listener what the venue pushes right after the ack."""
-        if self.upstream is None or self._faults.is_silent(self.key.market, self.key.channel):
-            return
-        for payload in self.upstream.initial():
-            connection.send(self._wrap(self.key, payload) if connection.combined else payload)
+    def admit(self, connection: Connection) -> None:
+        """Hand a new listener what the venue pushes right after the ack, and everything from there on."""
+        # first the greeting: it may push what is pending to the others, which is no news for this one
+        greeting = self.upstream.initial() if self.upstream is not None else ()
+        if not self._faults.is_silent(self.key.market, self.key.channel):
+            for payload in greeting:
+                connection.send(self._wrap(self.key, payload) if connection.combined else payload)
+        self.listeners.add(connection)
 
 
 class Board:
@@ -60,9 +62,8 @@ class Board:
         self._is_book = is_book
         self._open: dict[StreamKey, Fanout] = {}
 
-    def join(self, connection: Connection, key: StreamKey) -> Fanout | None:
-        """Let the connection hear `key`; None if the source has no such stream. Its greeting is the caller's to
-        send."""
+    def find(self, key: StreamKey) -> Fanout | None:
+        """The fan-out of `key`, for its caller to `admit` a connection at once; None if there is no such stream."""
         fanout = self._open.get(key)
         if fanout is None:
             fanout = Fanout(key, self._faults, self._wrap, is_book=self._is_book(key.channel))
@@ -70,7 +71,6 @@ class Board:
             if fanout.upstream is None:
                 return None
             self._open[key] = fanout
-        fanout.listeners.add(connection)
         return fanout
 
     def leave(self, connection: Connection, key: StreamKey) -> None:

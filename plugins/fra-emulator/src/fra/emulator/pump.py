@@ -62,6 +62,14 @@ class TimedStream(GeneratedStream):
             self.push(payload)
 
 
+def _report(task: asyncio.Task[None]) -> None:
+    # a market that stands still because of a bug must not look like a quiet one
+    if not task.cancelled() and (error := task.exception()) is not None:
+        task.get_loop().call_exception_handler(
+            {"message": "the emulated market stopped", "exception": error, "task": task}
+        )
+
+
 class Pump:
     """Steps every book that somebody watches, at `settings.step_ms`, and runs the streams' periods."""
 
@@ -83,6 +91,7 @@ class Pump:
     async def start(self) -> None:
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="emulated market")
+            self._task.add_done_callback(_report)
 
     async def stop(self) -> None:
         task, self._task = self._task, None

@@ -136,8 +136,12 @@ class Venue(ABC):
                     await self.received(connection, message.data)
                 if not self.may_talk(connection):
                     await connection.close(1008, "Too many requests")
-        except (ConnectionError, RuntimeError):
+        except ConnectionError:
             pass
+        except RuntimeError:
+            # aiohttp's word for writing to a connection that has just ended
+            if not connection.ws.closed:
+                raise
         finally:
             for task in tasks:
                 task.cancel()

@@ -216,7 +216,7 @@ class BinanceVenue(Venue):
         for fanout in [
             f for f in (self._join(connection, n) for n in names if "@" in n or n.startswith("!")) if f is not None
         ]:
-            fanout.greet(connection)
+            fanout.admit(connection)
 
     def _join(self, connection: Connection, name: str) -> Fanout | None:
         key = stream_key(connection.market, name)
@@ -227,7 +227,7 @@ class BinanceVenue(Venue):
         ):
             # a stream asked for on the wrong base is acknowledged and stays silent
             return None
-        return self._board.join(connection, key)
+        return self._board.find(key)
 
     async def received(self, connection: Connection, text: str) -> None:
         try:
@@ -249,7 +249,7 @@ class BinanceVenue(Venue):
                 self._ack(connection, None, control.id)
                 for fanout in fanouts:
                     if fanout is not None:
-                        fanout.greet(connection)
+                        fanout.admit(connection)
             case "UNSUBSCRIBE":
                 for name in names:
                     key = connection.subscriptions.pop(name, None)

@@ -196,7 +196,7 @@ class OkxVenue(Venue):
             self._refuse(connection, "60011", "Please log in", id_)
             return
         key = self._key(connection, arg)
-        fanout: Fanout | None = self._board.join(connection, key) if key is not None else None
+        fanout: Fanout | None = self._board.find(key) if key is not None else None
         if key is None or fanout is None:
             named = ",".join(f"{name}:{value}" for name, value in arg.items())
             self._refuse(
@@ -209,7 +209,7 @@ class OkxVenue(Venue):
         connection.subscriptions[f"{key.channel}:{key.symbol}"] = key
         self.stats.subscriptions[f"{key.channel}:{key.symbol}"] += 1
         self._event(connection, "subscribe", arg, id_)
-        fanout.greet(connection)
+        fanout.admit(connection)
 
     def _unsubscribe(self, connection: Connection, arg: dict[str, object], id_: str | None) -> None:
         key = self._key(connection, arg)
