@@ -22,7 +22,7 @@ from fra.cli.session import open_session
 from fra.cli.table import LiveTable, Table, interactive, say
 
 if TYPE_CHECKING:
-    from fra.emulator import Emulator
+    from fra.emulator import Emulator, SourceFactory
 
 _VENUES: Final = ("binance", "okx")
 _CUT: Final = "okx"
@@ -31,6 +31,9 @@ _ALL: Final = 100
 _LIVE_AT_FIRST: Final = 8.0
 _HEAL: Final = 12.0
 _LOOK: Final = 0.1
+# Long enough to see the rows go stale.
+_DOWN: Final = 4.0
+_DOWN_BRIEFLY: Final = 1.0
 # Of the second plain table, which only has to show that the rows are back.
 _ROWS: Final = 5
 _REDRAW: Final = 0.5
@@ -47,16 +50,20 @@ async def run_demo(*, recorded: Path | None, seed: int, size: Decimal, as_json: 
         scan = Scan(session, SpreadRequest(size=size, top=_ALL))
         spreads = await scan.run()
         check(spreads)
-        write(spreads, as_json=as_json)
+        on_screen = interactive() and not as_json
         if recorded is not None:
+            write(spreads, as_json=as_json)
             say(f"fra: recorded symbols: {', '.join(sorted(symbols_of(scan))) or 'none'}")
-        if watch:
-            await follow(session, scan, as_json=as_json, every=1.0)
             return
-        if recorded is not None:
-            return
+        if not on_screen:
+            write(spreads, as_json=as_json)
         async with Follower(session, scan) as follower:
-            await _cut_and_heal(emulator, follower, as_json=as_json)
+            await _cut_and_heal(emulator, follower, on_screen=on_screen)
+            if watch:
+                await follow(follower, as_json=as_json, every=1.0)
+            elif not on_screen:
+                healed = follower.table()
+                write(healed if as_json else attrs.evolve(healed, rows=healed.rows[:_ROWS]), as_json=as_json)
 
 
 def symbols_of(scan: Scan) -> set[str]:
@@ -67,28 +74,36 @@ def symbols_of(scan: Scan) -> set[str]:
 @asynccontextmanager
 async def _emulator(recorded: Path | None, seed: int) -> AsyncIterator[Emulator]:
     try:
-        from fra.emulator import Emulator
+        from fra.emulator import Emulator, generated_source
     except ModuleNotFoundError as missing:
         raise CommandFailed(
             "the demo needs the emulator and two adapters",
             exit_code=ExitCode.PLUGIN,
             cure="pip install fra-arbitrage[demo]",
         ) from missing
-    if recorded is None:
-        made = Emulator(list(_VENUES), seed=seed)
-    else:
-        made = Emulator(list(_VENUES), seed=seed, play=recorded)
-    async with made as emulator:
+    source = generated_source if recorded is None else _player(recorded)
+    async with Emulator(list(_VENUES), seed=seed, source=source) as emulator:
         yield emulator
+
+
+def _player(folder: Path) -> SourceFactory:
+    try:
+        from fra.emulator.playback import recorded_source
+    except ImportError as missing:
+        raise CommandFailed(
+            "the installed emulator cannot play recordings",
+            exit_code=ExitCode.PLUGIN,
+            cure="pip install --upgrade fra-emulator",
+        ) from missing
+    return recorded_source(folder)
 
 
 def _from(recorded: Path | None) -> str:
     return "" if recorded is None else f", with the real exchanges' answers recorded in {recorded}"
 
 
-async def _cut_and_heal(emulator: Emulator, follower: Follower, *, as_json: bool) -> None:
+async def _cut_and_heal(emulator: Emulator, follower: Follower, *, on_screen: bool) -> None:
     """Wait until all streams are live, cut one exchange's sockets, and tell what happens until all are live again."""
-    on_screen = interactive() and not as_json
     with LiveTable() if on_screen else nullcontext() as live:
         teller = _Teller(follower, live)
         if not await teller.until(lambda lost: lost == 0, seconds=_HEAL):
@@ -96,18 +111,19 @@ async def _cut_and_heal(emulator: Emulator, follower: Follower, *, as_json: bool
         teller.tell(f"all {sum(follower.status(name)[1] for name in _VENUES)} streams are live")
         if on_screen:
             await teller.until(lambda lost: False, seconds=_LIVE_AT_FIRST)
-        cut = emulator.venues[_CUT].cut()
-        began = time.monotonic()
-        teller.tell(f"cutting {_CUT}: {cut} connections dropped without a word")
+        venue, down = emulator.venues[_CUT], _DOWN if on_screen else _DOWN_BRIEFLY
+        venue.refuse_connections()
+        cut, began = venue.cut(), time.monotonic()
+        teller.tell(f"cutting {_CUT}: {cut} connection(s) dropped without a word, none let in for {down:g} s")
         await teller.until(lambda lost: lost > 0, seconds=_HEAL)
+        await teller.until(lambda lost: False, seconds=down)
+        venue.refuse_connections(False)
+        teller.tell(f"{_CUT} lets connections in again")
         if not await teller.until(lambda lost: lost == 0, seconds=_HEAL):
             raise CommandFailed(f"{_CUT} did not come back in time", exit_code=ExitCode.NETWORK)
         teller.tell(f"{_CUT} is back: every stream live again after {time.monotonic() - began:.1f} s, books resynced")
         if on_screen:
             await teller.until(lambda lost: False, seconds=_AFTERWARDS)
-    if not on_screen:
-        healed = follower.table()
-        write(healed if as_json else attrs.evolve(healed, rows=healed.rows[:_ROWS]), as_json=as_json)
 
 
 class _Teller:

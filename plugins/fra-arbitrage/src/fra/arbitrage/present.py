@@ -30,21 +30,21 @@ def table_of(spreads: Spreads) -> Table[Spread]:
         Column[Spread]("#", lambda row: ranks[id(row)], right=True),
         Column[Spread]("MARKET", lambda row: str(row.market)),
         Column[Spread]("LONG", lambda row: _venue(row.long)),
-        Column[Spread]("RATE", lambda row: rate_text(row.long, short=False), right=True, weight=8),
-        Column[Spread]("EVERY", lambda row: _interval(row.long), weight=7),
-        Column[Spread]("IN", lambda row: _next(row.long, row.now_ms), right=True, weight=5),
+        Column[Spread]("RATE", lambda row: rate_text(row.long, short=False), right=True, weight=7),
+        Column[Spread]("EVERY", lambda row: _interval(row.long), weight=5),
+        Column[Spread]("IN", lambda row: _next(row.long, row.now_ms), right=True, weight=4),
         Column[Spread]("SHORT", lambda row: _venue(row.short)),
-        Column[Spread]("RATE", lambda row: rate_text(row.short, short=True), right=True, weight=8),
-        Column[Spread]("EVERY", lambda row: _interval(row.short), weight=7),
-        Column[Spread]("IN", lambda row: _next(row.short, row.now_ms), right=True, weight=5),
+        Column[Spread]("RATE", lambda row: rate_text(row.short, short=True), right=True, weight=7),
+        Column[Spread]("EVERY", lambda row: _interval(row.short), weight=5),
+        Column[Spread]("IN", lambda row: _next(row.short, row.now_ms), right=True, weight=4),
         Column[Spread]("PER DAY", lambda row: figures.percent(row.per_day), right=True, tone=_of("per_day")),
-        Column[Spread]("APR", lambda row: figures.percent(row.annual, places=2), right=True, weight=8),
+        Column[Spread]("APR", lambda row: figures.percent(row.annual, places=2), right=True, weight=6),
         Column[Spread]("FEES", lambda row: figures.percent(row.fees, places=3, signed=False), right=True, weight=3),
         Column[Spread](
             f"SLIP @{size}", lambda row: figures.percent(row.slippage, places=4, signed=False), right=True, weight=4
         ),
         Column[Spread](f"NET {hold}", lambda row: figures.percent(row.net), right=True, tone=_of("net")),
-        Column[Spread]("BREAK-EVEN", break_even_text, right=True, weight=6),
+        Column[Spread]("BREAK-EVEN", break_even_text, right=True, weight=8),
         Column[Spread]("DEPTH", lambda row: figures.notional(row.depth), right=True, weight=3),
         Column[Spread]("AGE", lambda row: figures.age(oldest_ms(row.quotes), row.now_ms), right=True, weight=8),
     ]
@@ -68,6 +68,8 @@ def footnotes(spreads: Spreads) -> list[str]:
     for venue in spreads.venues:
         if venue.error is not None:
             lines.append(f"{venue.exchange}: MISSING: {_bare(str(venue.error), venue.exchange)}")
+    for (exchange, name), error in spreads.book_errors.items():
+        lines.append(f"{exchange} {name}: no book: {_bare(str(error), exchange)}")
     for market, first, second, reason in spreads.unpaired:
         lines.append(f"{market}: not paired: {first} and {second}: {reason}")
     return lines
@@ -86,6 +88,10 @@ def json_of(spreads: Spreads) -> str:
         unpaired=[
             {"market": str(market), "first": first, "second": second, "reason": reason}
             for market, first, second, reason in spreads.unpaired
+        ],
+        book_errors=[
+            {**json_lines.error_fields(error, exchange=exchange), "symbol": name}
+            for (exchange, name), error in spreads.book_errors.items()
         ],
         exchanges=[
             {

@@ -28,7 +28,8 @@ Place = tuple[str, str]
 class Spreads:
     """A whole table: the rows in order, what was not paired, and how each venue answered.
 
-    ``candidates`` counts the pairs that were possible, of which ``rows`` are the best.
+    ``candidates`` counts the pairs that were possible, of which ``rows`` are the best. ``book_errors`` says why a
+    book that was asked for is not there.
     """
 
     request: SpreadRequest
@@ -37,6 +38,7 @@ class Spreads:
     unpaired: tuple[Unpaired, ...]
     venues: tuple[VenueReport, ...]
     candidates: int
+    book_errors: Mapping[Place, FraError] = attrs.field(factory=dict)
 
     @property
     def errors(self) -> tuple[FraError, ...]:
@@ -118,6 +120,7 @@ class Scan:
             unpaired=tuple(unpaired),
             venues=tuple(VenueReport(name, count, self.errors.get(name)) for name, count in counts.items()),
             candidates=len(spreads),
+            book_errors=dict(self.book_errors) if books else {},
         )
 
     async def _rates(self, name: str) -> list[Quote]:

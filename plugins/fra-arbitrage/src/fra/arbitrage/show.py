@@ -11,7 +11,7 @@ from fra.arbitrage.present import json_of, table_of
 from fra.arbitrage.request import SpreadRequest
 from fra.arbitrage.scan import Scan, Spreads
 from fra.cli.exit_codes import CommandFailed, exit_code_for
-from fra.cli.session import Session, open_session
+from fra.cli.session import open_session
 from fra.cli.table import LiveTable, say, show
 from fra.core import ExchangeConnectionError, ExchangeMetadata
 
@@ -31,16 +31,16 @@ async def show_spreads(
         if not watch:
             write(spreads, as_json=as_json)
             return
-        await follow(session, scan, as_json=as_json, every=every)
+        async with Follower(session, scan) as follower:
+            await follow(follower, as_json=as_json, every=every)
 
 
-async def follow(session: Session, scan: Scan, *, as_json: bool, every: float) -> None:
+async def follow(follower: Follower, *, as_json: bool, every: float) -> None:
     """Live tables until cancelled."""
-    async with Follower(session, scan) as follower:
-        if as_json:
-            async for spreads in follower.tables(every):
-                write(spreads, as_json=True)
-            return
+    if as_json:
+        async for spreads in follower.tables(every):
+            write(spreads, as_json=True)
+    else:
         with LiveTable() as live:
             async for spreads in follower.tables(every):
                 live.update(table_of(spreads))

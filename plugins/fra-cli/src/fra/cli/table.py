@@ -26,7 +26,7 @@ _WRAPPED: Final = 24
 class Column(Generic[Row]):
     """One column: its title and what a row says there. ``tone`` colours it, and never says what the text does not.
 
-    Columns with the lowest ``weight`` leave first when a terminal is too narrow; weight 9 stays. Long text may
+    Columns of the lowest ``weight`` leave first, together, when a terminal is too narrow; weight 9 stays. Long text may
     ``wrap`` there instead.
     """
 
@@ -66,11 +66,11 @@ class Table(Generic[Row]):
         kept = list(self.columns)
         hidden: list[str] = []
         while len(kept) > 1 and self._width(kept) > width:
-            least = min(kept, key=lambda column: column.weight)
-            if least.weight >= 9:
+            least = min(column.weight for column in kept)
+            if least >= 9:
                 break
-            kept.remove(least)
-            hidden.append(least.title)
+            hidden += [column.title for column in kept if column.weight == least]
+            kept = [column for column in kept if column.weight > least]
         return kept, hidden
 
     def _width(self, columns: Sequence[Column[Row]]) -> int:
@@ -87,7 +87,7 @@ class Table(Generic[Row]):
         from rich.text import Text
 
         columns, hidden = self.fitted(width)
-        made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP, 0, 0), show_edge=False)
+        made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False)
         for column in columns:
             made.add_column(column.title, justify="right" if column.right else "left", no_wrap=not column.wrap)
         for row in self.rows:
@@ -130,6 +130,17 @@ def say(message: str) -> None:
     sys.stderr.flush()
 
 
+def _cut(table: Table[Row], width: int, height: int) -> Table[Row]:
+    """As many rows as a screen holds above the footer; what is redrawn in place cannot be scrolled."""
+    footer = sum(len(line) // width + 1 for line in table.footer)
+    # The title and its rule, a line on hidden columns that may take two, one on hidden rows, and the cursor's.
+    room = max(1, height - footer - 6)
+    if len(table.rows) <= room:
+        return table
+    more = f"{len(table.rows) - room} rows do not fit (a taller terminal, --top, or pipe it)"
+    return attrs.evolve(table, rows=table.rows[:room], footer=[*table.footer, more])
+
+
 class LiveTable:
     """A table that is redrawn in place on a terminal, and printed again, whole, elsewhere.
 
@@ -161,5 +172,6 @@ class LiveTable:
             sys.stdout.write(("\n" if self._printed else "") + table.plain() + "\n")
             sys.stdout.flush()
         else:
-            self._live.update(table.rich(shutil.get_terminal_size().columns), refresh=True)
+            width, height = shutil.get_terminal_size()
+            self._live.update(_cut(table, width, height).rich(width), refresh=True)
         self._printed = True

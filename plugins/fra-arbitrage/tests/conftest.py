@@ -1,0 +1,89 @@
+"""The environment of fra-cli's tests (a shell with scripted exchanges), and emulated exchanges for real adapters."""
+
+import asyncio
+import importlib.util
+import json
+import signal
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+
+from fra.emulator import Emulator
+
+_CLI_TESTS = Path(__file__).parents[2] / "fra-cli" / "tests"
+_spec = importlib.util.spec_from_file_location("fra_cli_tests_conftest", _CLI_TESTS / "conftest.py")
+_cli = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_cli)
+shell, ctrl_c = _cli.shell, _cli.ctrl_c
+
+
+@attrs.define
+class Running:
+    """A `fra` process beside the test's own loop, which serves the exchanges that it talks to."""
+
+    process: asyncio.subprocess.Process
+
+    async def object(self):
+        """The next JSON object on its stdout."""
+        line = await asyncio.wait_for(self.process.stdout.readline(), 20)
+        assert line, (await self.process.stderr.read()).decode()
+        return json.loads(line)
+
+    async def until(self, met):
+        """The first object for which `met`."""
+        async with asyncio.timeout(30):
+            while True:
+                found = await self.object()
+                if met(found):
+                    return found
+
+    async def end(self):
+        """Ctrl-C; its exit code."""
+        self.process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(self.process.communicate(), 20)
+        return self.process.returncode
+
+
+@pytest.fixture
+def fra(shell):
+    """Starts `fra` with arguments; the process is gone at the end of the block."""
+
+    @asynccontextmanager
+    async def start(*arguments):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "fra.core.main",
+            *arguments,
+            cwd=shell.folder,
+            env=shell.environ,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=2**22,
+        )
+        try:
+            yield Running(process)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
+
+    return start
+
+
+@pytest.fixture
+async def emulator(shell):
+    """Emulated Binance and OKX, and a fra.toml that points the real adapters at them."""
+    async with Emulator(["binance", "okx"], seed=7) as emulator:
+        blocks = []
+        for name, venue in emulator.venues.items():
+            markets = ", ".join(
+                f"{market} = {{ " + ", ".join(f"{key} = {json.dumps(url)}" for key, url in urls.items()) + " }"
+                for market, urls in venue.markets.items()
+            )
+            blocks.append(f"[exchanges.{name}]\nbase_url = {{ {markets} }}\n")
+        shell.folder.joinpath("fra.toml").write_text("\n".join(blocks))
+        yield emulator
