@@ -29,6 +29,7 @@ from fra.core import (
     RateLimit,
     RateLimited,
     Secret,
+    StreamSource,
 )
 
 MEM = {"plugin": "memory"}
@@ -62,6 +63,7 @@ async def test_one_that_does_not_start_is_reported_cleaned_up_and_hurts_no_other
         with pytest.raises(ExchangeConnectionError, match="bad: connect got no answer: OSError: unreachable"):
             manager.get_plugin("bad")
         assert list(manager.failures) == ["bad"]
+        assert [(event.exchange, event.where) for event in kit.heard(ErrorRaised)] == [("bad", "starting bad")]
         bad = next(plugin for plugin in kit.Memory.instances if plugin.config.name == "bad")
         assert bad.disconnects == 1
 
@@ -188,7 +190,30 @@ async def test_nothing_is_left_after_shutdown(kit) -> None:
     assert asyncio.all_tasks() == before
 
 
+async def test_a_stream_that_hangs_in_closing_holds_nothing_up(kit) -> None:
+    class Sticky(kit.Memory):
+        def subscribe_trades(self, symbol):
+            return StreamSource(close=asyncio.Event().wait)
+
+    async with asyncio.timeout(5), kit.running(Sticky, timeout=0.05) as mem:
+        mem.subscribe_trades("BTC/USDT")
+    assert [event.where for event in kit.heard(ErrorRaised)] == ["closing trades of BTC/USDT"]
+
+
 # --- reloading
+
+
+async def test_a_new_plugin_says_nothing_about_the_connection_before_it_serves(kit) -> None:
+    class Chatty(kit.Memory):
+        async def connect(self) -> None:
+            self.context.connection_changed(ConnectionStatus.RECONNECTING)
+            if len(self.instances) > 1:
+                raise ExchangeAPIError("no")
+
+    async with kit.manager({"mem": MEM}, memory=Chatty) as manager:
+        with pytest.raises(ExchangeAPIError):
+            await manager.reload_plugin("mem")
+        assert manager.get_plugin("mem").status is ConnectionStatus.CONNECTED
 
 
 async def test_a_reload_that_fails_leaves_the_old_plugin_at_work(kit) -> None:

@@ -72,7 +72,14 @@ class ExchangeHandle:
         self._plugin: ExchangePluginInterface | None = None
         self._status = ConnectionStatus.DISCONNECTED
         self._failures = Failures(config.name, config.secrets())
-        self._hub = StreamHub(config.name, failures=self._failures, emit=bus.emit, now_ms=now_ms, linger=linger)
+        self._hub = StreamHub(
+            config.name,
+            failures=self._failures,
+            emit=bus.emit,
+            now_ms=now_ms,
+            linger=linger,
+            patience=config.timeout,
+        )
         self._funding = FundingWatch(config.name, emit=bus.emit, now_ms=now_ms)
         self._instruments = Instruments(config.name, load=self._load_symbols, emit=bus.emit, now_ms=now_ms)
         self._desk = OrderDesk(

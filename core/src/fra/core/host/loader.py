@@ -124,15 +124,21 @@ class PluginLoader:
         failures = Failures(config.name, config.secrets())
         path = f"exchanges.{config.name}.options"
         options: object = structure_options(cls.Options, config.options, path=path)
+        plugin: ExchangePluginInterface | None = None
+        reloading = handle.status is not ConnectionStatus.DISCONNECTED
+
+        def on_status(status: ConnectionStatus, reason: str | None) -> None:
+            # While the old plugin still serves, how the new one fares is not the exchange's status.
+            if not reloading or handle._plugin is plugin:
+                handle._set_status(status, reason)
+
         context = HostContext(
             config,
             bus=self.bus,
             budgets=self._budgets,
-            on_status=lambda status, reason: handle._set_status(status, reason),
+            on_status=on_status,
             exchange=lambda name: self._exchange(config.name, name),
         )
-        reloading = handle.status is not ConnectionStatus.DISCONNECTED
-        plugin: ExchangePluginInterface | None = None
         patience = _START_TIMEOUTS * config.timeout
         if not reloading:
             handle._set_status(ConnectionStatus.CONNECTING)
@@ -144,7 +150,6 @@ class PluginLoader:
                 await plugin.initialize()
                 await plugin.connect()
                 context.check_overrides()
-                await handle._swap(plugin, config)
         except BaseException as error:
             if plugin is not None:
                 await self._disconnect(plugin, config, failures)
@@ -163,8 +168,8 @@ class PluginLoader:
             if failure is error:
                 raise
             raise failure from failure.__cause__
-        if handle.status is not ConnectionStatus.CONNECTED:
-            handle._set_status(ConnectionStatus.CONNECTED)
+        await handle._swap(plugin, config)
+        handle._set_status(ConnectionStatus.CONNECTED)
         self.bus.emit(
             PluginLoaded(
                 exchange=config.name,

@@ -13,7 +13,7 @@ from typing import Self, TypeVar, final
 from fra.core.contract.capabilities import ConnectionStatus
 from fra.core.contract.config import Secret
 from fra.core.contract.errors import ConfigError, FraError, PluginError
-from fra.core.contract.events import Event
+from fra.core.contract.events import ErrorRaised, Event
 from fra.core.contract.models import Health
 from fra.core.host.config import ConfigManager
 from fra.core.host.context import Budgets, now_ms
@@ -146,8 +146,10 @@ class PluginManager:
         try:
             return await self._loader.load_plugin(self.config_manager.get_exchange_config(name))
         except Exception as error:
-            failure = Failures(name).complete(error, f"starting {name}")
+            where = f"starting {name}"
+            failure = Failures(name).complete(error, where)
             self._failures[name] = failure
+            self.events.emit(ErrorRaised(exchange=name, timestamp_ms=now_ms(), where=where, error=failure))
             raise failure from failure.__cause__
 
     async def _exchange(self, asking: str, name: str) -> ExchangeHandle:

@@ -126,8 +126,8 @@ class OrderDesk:
     async def create(self, plugin: ExchangePluginInterface, request: OrderRequest, symbol: Symbol) -> Order:
         """Send ``request``, exactly once and exactly as it is, save for a client order id where it has none.
 
-        Raises InvalidOrder, OrderVetoed (nothing was sent), OrderOutcomeUnknown (ask, never send again), and what the
-        venue answers.
+        Raises InvalidOrder, OrderVetoed, FraError when the journal fails (nothing was sent then), OrderOutcomeUnknown
+        (ask, never send again), and what the venue answers.
         """
         check_order(request, symbol, exchange=self._exchange)
         if request.client_order_id is None:
@@ -136,7 +136,10 @@ class OrderDesk:
         assert client_order_id is not None
         self.ids.check(client_order_id, exchange=self._exchange)
         await self._veto(OrderProposed(exchange=self._exchange, timestamp_ms=self._now_ms(), request=request))
-        await self._note(request, client_order_id, OrderStatus.PENDING)
+        try:
+            await self._note(request, client_order_id, OrderStatus.PENDING)
+        except Exception as error:
+            raise FraError(f"nothing was sent: the order journal failed: {type(error).__name__}: {error}") from error
         try:
             order = await plugin.create_order(request, symbol)
         except BaseException as error:

@@ -218,9 +218,12 @@ class _Feed(Generic[T]):
             if self.source is old:
                 self._switch(StreamSource())
             self.source.fail(self._hub.failures.of_exchange(error, str(self.key)))
-        finally:
-            if self.source is not old:
-                await old.close()
+        if self.source is not old:
+            try:
+                async with asyncio.timeout(self._hub.patience):
+                    await old.close()
+            except Exception as error:
+                self._hub.raised(f"closing {self.key}", self._hub.failures.complete(error, f"closing {self.key}"))
 
     async def stop(self) -> None:
         """Close the upstream and everything of it."""
@@ -313,14 +316,18 @@ class StreamHub:
         now_ms: Callable[[], int],
         retries: Callable[[], ReconnectManager] = ReconnectManager,
         linger: float = 0.0,
+        patience: float = 10.0,
     ) -> None:
-        """``linger`` is for how many seconds an upstream without consumers is kept."""
+        """``linger`` is for how many seconds an upstream without consumers is kept, ``patience`` how many one may take
+        to close.
+        """
         self.exchange = exchange
         self.failures = failures
         self.emit = emit
         self.now_ms = now_ms
         self.retries = retries
         self.linger = linger
+        self.patience = patience
         self._plugin: ExchangePluginInterface | None = None
         self._feeds: dict[FeedKey, _Feed[object]] = {}
         self._unclosed: set[_Feed[object]] = set()
@@ -436,7 +443,8 @@ class StreamHub:
             if before is not None:
                 await asyncio.wait([before])
             try:
-                await feed.stop()
+                async with asyncio.timeout(self.patience):
+                    await feed.stop()
             except Exception as error:
                 self.raised(f"closing {feed.key}", self.failures.complete(error, f"closing {feed.key}"))
 
