@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -155,7 +155,7 @@ class Push(msgspec.Struct, Generic[T]):
     """A data message of a channel. ``action`` is ``snapshot`` or ``update`` on the books, absent elsewhere."""
 
     arg: Arg
-    data: list[T]
+    data: Annotated[list[T], msgspec.Meta(min_length=1)]
     action: str = ""
 
 
