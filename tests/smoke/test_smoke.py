@@ -25,7 +25,9 @@ def test_every_module_imports(module: str) -> None:
 
 
 def test_the_command_lists_the_installed_exchanges() -> None:
-    done = subprocess.run([sys.executable, "-m", "fra.core.main", "plugins"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "fra.core.main", "plugins"], capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     assert "okx" in done.stdout
     assert "binance" in done.stdout

@@ -25,7 +25,7 @@ CORE: Final = "fra-core"
 CONVENTIONS: Final = {EXCHANGES: "fra-exchange-", HOOKS: "fra-hook-"}
 """How distributions of a group are usually called."""
 
-_TARGET: Final = re.compile(r"^(?P<module>[\w.]+)\s*:\s*(?P<attr>[\w.]+)\s*(\[.*\])?\s*$")
+_TARGET: Final = re.compile(r"^(?P<module>[\w.]+)\s*(:\s*(?P<attr>[\w.]+)\s*)?(\[.*\])?\s*$")
 _SEPARATORS: Final = re.compile(r"[-_.]+")
 
 
@@ -74,8 +74,8 @@ class Claim:
 
     @property
     def attribute(self) -> str:
-        """The dotted attribute of the module; only for a claim without a problem."""
-        return self._match()["attr"]
+        """The dotted attribute of the module, empty for a hook that is a module; only for a claim without a problem."""
+        return self._match()["attr"] or ""
 
     def _match(self) -> re.Match[str]:
         match = _TARGET.match(self.target)
@@ -200,7 +200,8 @@ def _claims(copy: _Copy, problem: str | None) -> Iterable[Claim]:
         trouble = problem
         if trouble is None and times[group, name] > 1:
             trouble = f"its entry_points.txt declares {name!r} {times[group, name]} times"
-        if trouble is None and not _TARGET.match(target):
+        match = _TARGET.match(target)
+        if trouble is None and (match is None or (match["attr"] is None and group != HOOKS)):
             trouble = f"its entry point {target!r} is not of the form package.module:Attribute"
         claims.append(_claim(copy, group, name, target, trouble))
     return claims

@@ -231,7 +231,7 @@ class PluginRegistry:
         cause: BaseException | None = None
         try:
             thing: object = importlib.import_module(claim.module)
-            for part in claim.attribute.split("."):
+            for part in filter(None, claim.attribute.split(".")):
                 thing = getattr(thing, part)
             reason = _no_exchange(thing) if claim.group == EXCHANGES else None
         except (Exception, SystemExit) as error:  # a plugin that calls sys.exit() ends itself, not us
