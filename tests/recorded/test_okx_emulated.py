@@ -414,17 +414,19 @@ async def test_funding_streams_with_the_same_terms_as_asked() -> None:
         assert (rate.interval, rate.next_settlement_ms) == (asked.interval, asked.next_settlement_ms)
 
 
-async def test_funding_rolls_over_a_settlement() -> None:
-    async with running(funding_push_s=0.1, settle_in_s=1.5) as (_, okx):
-        seen: list[FundingRate] = []
+@pytest.mark.parametrize("push_period", [0.1, 600.0], ids=["pushed", "silent"])
+async def test_funding_rolls_over_a_settlement_whether_or_not_a_push_comes(push_period: float) -> None:
+    async with running(funding_push_s=push_period, settle_in_s=1.5) as (venue, okx):
         async with okx.subscribe_funding_rate(LINEAR) as rates:
-            rates.add_listener(seen.append)
-            await until(lambda: len({rate.next_settlement_ms for rate in seen}) == 2, rates)
-        first, second = (rate for rate in (seen[0], seen[-1]))
+            first = second = await anext(rates)
+            async with asyncio.timeout(10):
+                while second.next_settlement_ms == first.next_settlement_ms:
+                    second = await anext(rates)
         assert first.next_settlement_ms is not None
         assert second.next_settlement_ms is not None
         assert first.interval is not None
         assert second.next_settlement_ms - first.next_settlement_ms == first.interval // timedelta(milliseconds=1)
+        assert venue.stats.by_path["/api/v5/public/funding-rate"] == (push_period > 1)
 
 
 def listing(venue_id: str) -> dict[str, str]:

@@ -42,6 +42,7 @@ from fra.exchanges.okx import convert, wire
 from fra.exchanges.okx.auth import OKXAuth
 from fra.exchanges.okx.dialect import OKXDialect
 from fra.exchanges.okx.errors import ERRORS
+from fra.exchanges.okx.funding import FundingStream
 from fra.exchanges.okx.tables import (
     BEST_CHANNEL,
     BOOK,
@@ -329,17 +330,17 @@ class OKXPlugin(CustomExchangePlugin):
         return self.streams.open(channel_for(CANDLE_CHANNEL, symbol), symbol, publishing_each(each), params=params)
 
     def subscribe_funding_rate(self, symbol: Symbol) -> StreamSource[FundingRate]:
-        """Each 30 to 90 s, without the mark price. A contract without a rate says nothing until it has one."""
+        """Each 30 to 90 s without the mark price, and at each settlement with it."""
 
-        def each(push: wire.Push[wire.FundingRate], received_ms: int) -> list[FundingRate]:
-            venue = self.clock.now_ms()
-            return [
-                convert.funding_rate(row, symbol, received_ms=received_ms, venue_ms=venue)
-                for row in push.data
-                if row.fundingRate
-            ]
+        def pushed(row: wire.FundingRate, received_ms: int) -> FundingRate:
+            return convert.funding_rate(row, symbol, received_ms=received_ms, venue_ms=self.clock.now_ms())
 
-        return self.streams.open(channel_for(FUNDING_CHANNEL, symbol), symbol, publishing_each(each))
+        def follow(stream: Stream[FundingRate]) -> FundingStream:
+            return FundingStream(
+                stream, convert=pushed, fetch=lambda: self.get_funding_rate(symbol), venue_ms=self.clock.now_ms
+            )
+
+        return self.streams.open(channel_for(FUNDING_CHANNEL, symbol), symbol, follow)
 
     # --- parts
 
