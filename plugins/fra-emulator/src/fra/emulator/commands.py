@@ -1,16 +1,11 @@
 """`fra emulate`: the emulator from the command line."""
 
 import asyncio
-import importlib
 import json
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import click
-
-if TYPE_CHECKING:
-    from fra.emulator.server import SourceFactory
 
 
 @click.command()
@@ -25,15 +20,15 @@ if TYPE_CHECKING:
 @click.option("--seed", default=0, show_default=True, help="Seed of the generated market.")
 @click.option(
     "--play",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Play the captures in this folder instead of generating a market.",
+    type=click.Path(exists=True, path_type=Path),
+    help="Play the captures in this folder (or one file) instead of generating a market.",
 )
 @click.option(
     "--speed",
     default=1.0,
     show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="Speed of the play-back.",
+    type=click.FloatRange(min=0),
+    help="Speed of the play-back; 0 is as fast as the sockets take it.",
 )
 @click.option(
     "--symbols",
@@ -59,16 +54,19 @@ def emulate(
 async def _serve(
     names: list[str], port: int, seed: int, play: Path | None, speed: float, symbols: int, as_json: bool
 ) -> None:
+    from fra.emulator.playback import NothingRecorded, recorded_source
     from fra.emulator.server import Emulator, generated_source
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    source = generated_source if play is None else _recorded(play, speed)
+    source = generated_source if play is None else recorded_source(play, speed=speed)
     emulator = Emulator(names, port=port, seed=seed, symbols=symbols, source=source)
     try:
         await emulator.start()
+    except NothingRecorded as error:
+        raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"cannot serve: {error.strerror or error}; choose other ports with --port") from None
     try:
@@ -81,10 +79,3 @@ async def _serve(
         await stopped.wait()
     finally:
         await emulator.stop()
-
-
-def _recorded(folder: Path, speed: float) -> "SourceFactory":
-    make = getattr(importlib.import_module("fra.emulator.playback"), "recorded_source", None)
-    if make is None:
-        raise click.ClickException("this fra-emulator cannot play captures yet; leave out --play")
-    return cast("SourceFactory", make(folder, speed=speed))

@@ -39,7 +39,6 @@ class _BinanceEvent(msgspec.Struct):
     E: int | None = None
     M: bool | None = None
     u: int | None = None
-    k: msgspec.Raw | None = None
 
 
 class _OkxArg(msgspec.Struct):
@@ -50,7 +49,7 @@ class _OkxArg(msgspec.Struct):
 class _OkxFrame(msgspec.Struct):
     arg: _OkxArg | None = None
     event: str = ""
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw()
 
 
 _line = msgspec.json.Decoder(_Line).decode
@@ -221,7 +220,7 @@ def _read_okx(recording: Recording, file: Path, lines: list[_Line]) -> None:
             frame = _okx(line.raw or "")
         except msgspec.ValidationError:
             continue
-        if frame.arg is None or frame.event or frame.data is None:
+        if frame.arg is None or frame.event or not bytes(frame.data):
             continue
         key = StreamKey(okx_market(frame.arg.instId), frame.arg.channel, frame.arg.instId)
         tracks.setdefault(key, Track(key, file.name)).events.append(Event(line.raw or "", line.n, _at(line)))
