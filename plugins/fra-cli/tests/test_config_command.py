@@ -1,6 +1,12 @@
 """`fra config`: what it says of a configuration, and that no secret is shown or written."""
 
+import contextlib
 import json
+import os
+import pty
+import sys
+
+import pytest
 
 
 def write(shell, text):
@@ -59,3 +65,64 @@ def test_init_replaces_nothing_unasked(shell):
     write(shell, "# mine\n")
     assert "--force" in shell.run("config", "init", "-e", "scripted", code=4).stderr
     assert shell.folder.joinpath("fra.toml").read_text() == "# mine\n"
+
+
+@pytest.fixture
+def terminal(shell):
+    """Runs `fra` on a terminal, answers its questions in order, and gives what stood on the screen."""
+
+    def run(*arguments, answers):
+        pid, screen = pty.fork()
+        if pid == 0:
+            os.chdir(shell.folder)
+            os.execve(sys.executable, [sys.executable, "-m", "fra.core.main", *arguments], shell.environ)
+        seen = b""
+        for question, answer in answers:
+            start = len(seen)
+            while question.encode() not in seen[start:]:
+                seen += os.read(screen, 4096)
+            os.write(screen, answer.encode() + b"\n")
+        with contextlib.suppress(OSError):  # how a terminal says that nobody is there any more
+            while chunk := os.read(screen, 4096):
+                seen += chunk
+        os.close(screen)
+        _, status = os.waitpid(pid, 0)
+        assert os.waitstatus_to_exitcode(status) == 0, seen.decode()
+        return seen.decode()
+
+    return run
+
+
+def test_the_wizard_takes_a_secret_unseen_and_keeps_it_out_of_the_file(shell, terminal):
+    seen = terminal(
+        "config",
+        "init",
+        "-e",
+        "scripted",
+        answers=[
+            ("add an account?", "y"),
+            ("api_key: where", "env"),
+            ("environment variable", "MY_KEY"),
+            ("secret_key: where", "file"),
+            ("not shown", "canary-9931"),
+            ("passphrase?", "n"),
+        ],
+    )
+    written = shell.folder.joinpath("fra.toml").read_text()
+    secret = shell.folder / ".fra-secrets" / "scripted_secret_key"
+    assert "canary-9931" not in seen + written
+    assert 'api_key = "env:MY_KEY"' in written
+    assert (secret.read_text(), secret.stat().st_mode & 0o077) == ("canary-9931", 0)
+
+
+def test_what_the_wizard_wrote_passes_the_check(shell, terminal):
+    answers = [
+        ("add an account?", "y"),
+        ("api_key: where", "file"),
+        ("not shown", "k"),
+        ("secret_key: where", "file"),
+        ("not shown", "s"),
+        ("passphrase?", "n"),
+    ]
+    terminal("config", "init", "-e", "scripted", answers=answers)
+    assert "with credentials" in shell.run("config", "check").stdout

@@ -98,6 +98,13 @@ def test_commands_are_completed(shell):
     assert "funding" in shell.run(environ=environ).stdout
 
 
+def test_completing_a_command_imports_none(shell, module):
+    module("slow_command", "raise SystemExit('imported')")
+    shell.install("fra-slow", group="fra.commands", frobnicate="slow_command:frob")
+    environ = {"_FRA_COMPLETE": "bash_complete", "COMP_WORDS": "fra frob", "COMP_CWORD": "1"}
+    assert shell.run(environ=environ).stdout.split(",")[-1].strip() == "frobnicate"
+
+
 def test_exchanges_are_completed(shell):
     environ = {"_FRA_COMPLETE": "bash_complete", "COMP_WORDS": "fra book -e scr", "COMP_CWORD": "3"}
     assert "scripted" in shell.run(environ=environ).stdout

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 import click
+from click.shell_completion import CompletionItem
 
 from fra.cli.exit_codes import ExitCode, exit_code_for
 from fra.core import FraError, PluginBlocked, PluginError, PluginNotFound, PluginRegistry
@@ -63,6 +64,12 @@ class CommandGroup(click.Group):
             if row.distribution != _OWN:
                 raise
             return unrestricted.load(name, group=GROUP)
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names that fit, from metadata alone: a completion must not wait for imports."""
+        options = click.Command.shell_complete(self, context, incomplete)
+        names = (name for name in self.list_commands(context) if name.startswith(incomplete))
+        return [CompletionItem(name) for name in names] + options
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands with their first line of help; for a broken one, what is wrong with it."""
