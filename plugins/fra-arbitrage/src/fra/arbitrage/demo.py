@@ -17,12 +17,13 @@ from fra.arbitrage.present import table_of
 from fra.arbitrage.request import SpreadRequest
 from fra.arbitrage.scan import Scan
 from fra.arbitrage.show import check, follow, write
+from fra.cli import figures
 from fra.cli.exit_codes import CommandFailed, ExitCode
 from fra.cli.session import open_session
 from fra.cli.table import LiveTable, Table, interactive, say
 
 if TYPE_CHECKING:
-    from fra.emulator import Emulator, SourceFactory
+    from fra.emulator import Emulator
 
 _VENUES: Final = ("binance", "okx")
 _CUT: Final = "okx"
@@ -53,7 +54,7 @@ async def run_demo(*, recorded: Path | None, seed: int, size: Decimal, as_json: 
         on_screen = interactive() and not as_json
         if recorded is not None:
             write(spreads, as_json=as_json)
-            say(f"fra: recorded symbols: {', '.join(sorted(symbols_of(scan))) or 'none'}")
+            say(f"fra: recorded swaps: {', '.join(sorted(symbols_of(scan))) or 'none'}{_newest(recorded)}")
             return
         if not on_screen:
             write(spreads, as_json=as_json)
@@ -75,31 +76,34 @@ def symbols_of(scan: Scan) -> set[str]:
 async def _emulator(recorded: Path | None, seed: int) -> AsyncIterator[Emulator]:
     try:
         from fra.emulator import Emulator, generated_source
+        from fra.emulator.playback import NothingRecorded, recorded_source
     except ModuleNotFoundError as missing:
         raise CommandFailed(
             "the demo needs the emulator and two adapters",
             exit_code=ExitCode.PLUGIN,
             cure="pip install fra-arbitrage[demo]",
         ) from missing
-    source = generated_source if recorded is None else _player(recorded)
-    async with Emulator(list(_VENUES), seed=seed, source=source) as emulator:
-        yield emulator
-
-
-def _player(folder: Path) -> SourceFactory:
+    source = generated_source if recorded is None else recorded_source(recorded)
     try:
-        from fra.emulator.playback import recorded_source
-    except ImportError as missing:
-        raise CommandFailed(
-            "the installed emulator cannot play recordings",
-            exit_code=ExitCode.PLUGIN,
-            cure="pip install --upgrade fra-emulator",
-        ) from missing
-    return recorded_source(folder)
+        emulator = Emulator(list(_VENUES), seed=seed, source=source)
+        await emulator.start()
+    except NothingRecorded as error:
+        raise CommandFailed(str(error), cure="name the folder that holds the recordings of both exchanges") from error
+    try:
+        yield emulator
+    finally:
+        await emulator.stop()
 
 
 def _from(recorded: Path | None) -> str:
     return "" if recorded is None else f", with the real exchanges' answers recorded in {recorded}"
+
+
+def _newest(recorded: Path) -> str:
+    from fra.emulator.playback import recorded_at
+
+    newest = recorded_at(recorded)
+    return "" if newest is None else f"; the newest rate is of {figures.moment(newest)}, its settlements rolled forward"
 
 
 async def _cut_and_heal(emulator: Emulator, follower: Follower, *, on_screen: bool) -> None:
