@@ -7,6 +7,7 @@ import functools
 import gzip
 import json
 import os
+import random
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,20 @@ import pytest
 from fra.adapters.custom.books import BookBuilder
 from fra.adapters.custom.levels import Levels
 from fra.adapters.custom.sync import OKX_BOOKS
-from fra.core import BookView, ExchangeError, MarketKind, PriceLevel, StreamGap, StreamSource, StreamStatus, Symbol
+from fra.core import (
+    BookView,
+    ExchangeError,
+    MarketKind,
+    PriceLevel,
+    StreamGap,
+    StreamSource,
+    StreamStatus,
+    Symbol,
+    connect,
+)
+from fra.emulator import Emulator, OkxVenue
+from fra.emulator.playback import recorded_source
+from fra.emulator.playback.track import Fault
 from fra.exchanges.okx import convert
 
 RECORDED = Path(os.environ.get("FRA_FIXTURES", "")) / "recordings" / "okx"
@@ -270,3 +284,73 @@ async def test_swapped_messages_anywhere_show_no_false_book_and_heal(capture: Pa
                 await played.heal(last_sequence(message))
         assert played.builder.sequence == last_sequence(played.messages[-1])
         assert len(played.upstream.gaps) == 1
+
+
+# --- through the adapter, over a socket ---------------------------------------------------------------------------
+
+
+class Watched:
+    """What a listener sees of a played capture, each valid state compared in full."""
+
+    def __init__(self, capture: Path, size: Decimal, faults: dict[int, Fault]) -> None:
+        self.truth, _ = truth(capture)
+        self.size = size
+        self.faults = faults
+        self.sequences: list[int] = []
+        self.invalid = 0
+        self.changed = asyncio.Event()
+
+    def __call__(self, view: BookView) -> None:
+        self.changed.set()
+        if not view.valid:
+            self.invalid += 1
+            self.faults.clear()  # the recording starts anew when it is subscribed to again, and is whole then
+            return
+        assert view.sequence is not None
+        seen = tuple(
+            [PriceLevel(level.price, level.amount / self.size) for level in side] for side in (view.bids(), view.asks())
+        )
+        # An assertion here would only become an error event.
+        self.sequences.append(view.sequence if seen == self.truth[view.sequence] else -1)
+
+    async def reach(self, sequence: int) -> None:
+        async with asyncio.timeout(10):
+            while not self.sequences or self.sequences[-1] != sequence:
+                await self.changed.wait()
+                self.changed.clear()
+
+
+async def play(capture: Path, faults: dict[int, Fault]) -> tuple[Watched, OkxVenue]:
+    market = "swap" if capture.name.count("-SWAP") else "spot"
+    options = {"reconnect_delay": 0.05}
+    async with (
+        Emulator(["okx"], source=recorded_source(capture, speed=0, faults=faults)) as emulator,
+        connect("okx", base_url=emulator.okx.markets, markets=[market], options=options) as okx,
+    ):
+        (symbol,) = await okx.get_symbols()
+        watched = Watched(capture, symbol.contract_size, faults)
+        books = okx.subscribe_orderbook(symbol.name)
+        books.add_listener(watched)
+        await watched.reach(last_sequence(messages(capture)[-1]))
+        await books.close()
+    return watched, emulator.okx
+
+
+@each(CHAINED)
+async def test_a_capture_plays_over_a_socket_without_a_gap(capture: Path) -> None:
+    watched, venue = await play(capture, {})
+    assert watched.sequences == [last_sequence(message) for message in messages(capture)]
+    assert watched.invalid == 0
+    assert sum(venue.stats.subscriptions.values()) == 1
+
+
+@pytest.mark.parametrize("fault", ["drop", "duplicate", "swap"])
+@each(CHAINED)
+async def test_a_fault_over_a_socket_shows_no_false_book(capture: Path, fault: Fault) -> None:
+    # The very last message's loss cannot be seen, for nothing follows it.
+    positions = range(1, len(messages(capture)) - 2)
+    for position in random.Random(7).sample(positions, min(8, len(positions))):
+        watched, venue = await play(capture, {position: fault})
+        assert -1 not in watched.sequences
+        assert (watched.invalid == 0) is (fault == "duplicate")
+        assert sum(venue.stats.subscriptions.values()) == (1 if fault == "duplicate" else 2)
