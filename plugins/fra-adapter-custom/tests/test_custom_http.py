@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from fra.adapters.custom import encode_json, encode_query
+from fra.adapters.custom import BaseUrls, encode_json, encode_query
 from fra.core import (
     Banned,
     ConfigError,
@@ -326,3 +326,16 @@ def test_floats_are_never_sent() -> None:
         encode_query({"amount": 0.1})
     with pytest.raises(TypeError, match="float"):
         encode_json({"orders": [{"amount": 0.1}]})
+
+
+@pytest.mark.parametrize(
+    ("default", "target", "moved"),
+    [
+        ("wss://stream.venue.invalid:9443/ws", "http://127.0.0.1:5", "ws://127.0.0.1:5/ws"),
+        ("ws://stream.venue.invalid", "https://other.invalid/", "wss://other.invalid"),
+        ("https://api.venue.invalid/api", "http://127.0.0.1:5/prefix/", "http://127.0.0.1:5/prefix/api"),
+        ("http://api.venue.invalid", "wss://other.invalid", "https://other.invalid"),
+    ],
+)
+def test_one_url_gives_every_other_its_host_and_whether_it_is_secure(default: str, target: str, moved: str) -> None:
+    assert BaseUrls({"m": {"k": default}}, target).get("m", "k") == moved

@@ -3,7 +3,7 @@
 from fra.adapters.custom.auth import AuthHandler, HttpRequest, encode_json, encode_query, missing_credentials
 from fra.adapters.custom.channel import Channel, channel_for
 from fra.adapters.custom.clock import ClockSample, ServerClock
-from fra.adapters.custom.dialect import Ack, Control, Dialect, Notice, Refused
+from fra.adapters.custom.dialect import Ack, Control, Dialect, Notice, Peek, Refused
 from fra.adapters.custom.endpoint import Costs, Endpoint, Params, endpoint_for
 from fra.adapters.custom.errors import ErrorRule, ErrorTable, Failure, Refusal
 from fra.adapters.custom.heartbeat import Heartbeat, JsonPing, ServerPing, TextPing
@@ -12,11 +12,12 @@ from fra.adapters.custom.options import CustomOptions
 from fra.adapters.custom.plugin import CustomExchangePlugin
 from fra.adapters.custom.stream import Stream, StreamHandler, publishing, publishing_each
 from fra.adapters.custom.streams import StreamClient
-from fra.adapters.custom.urls import Urls
+from fra.adapters.custom.urls import BaseUrls, Urls
 
 __all__ = [
     "Ack",
     "AuthHandler",
+    "BaseUrls",
     "Channel",
     "ClockSample",
     "Control",
@@ -34,6 +35,7 @@ __all__ = [
     "JsonPing",
     "Notice",
     "Params",
+    "Peek",
     "Refusal",
     "Refused",
     "ServerClock",

@@ -29,6 +29,9 @@ class Carrier(Protocol):
     def renew(self, topic: Topic) -> None:
         """Unsubscribe and subscribe again."""
 
+    def prove(self) -> None:
+        """A good message has come."""
+
 
 class Owner(Protocol):
     """The stream client, as a topic sees it."""
@@ -238,6 +241,8 @@ class Topic:
         self.subscribed = True
         for entry in tuple(self.entries):
             entry.receive(entry.decode(frame), received_ms)
+        if self.carrier is not None:
+            self.carrier.prove()
         self._install()
 
     def stay(self) -> None:

@@ -13,7 +13,7 @@ from yarl import URL
 
 from fra.adapters.custom.network import Network
 
-_TURN: Final = 64
+_TURN: Final = 256
 _CLOSE_TIMEOUT: Final = 0.5
 
 

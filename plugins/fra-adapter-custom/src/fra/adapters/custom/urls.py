@@ -56,5 +56,5 @@ class BaseUrls:
 def _moved(default: str, target: str) -> str:
     old, new = urlsplit(default), urlsplit(target)
     secure = new.scheme in ("https", "wss")
-    scheme = {"http": ("http", "https"), "ws": ("ws", "wss")}[old.scheme.removesuffix("s")][secure]
+    scheme = ("wss" if secure else "ws") if old.scheme in ("ws", "wss") else ("https" if secure else "http")
     return urlunsplit((scheme, new.netloc, new.path.rstrip("/") + old.path, "", "")).rstrip("/")
