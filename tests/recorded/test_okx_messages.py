@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
@@ -15,7 +16,9 @@ import msgspec
 import pytest
 
 from fra.adapters.custom.errors import Failure
-from fra.core import IntervalSource, KlineInterval, MarketKind, RateKind, Side, Symbol
+from fra.core import IntervalSource, KlineInterval, MarketKind, RateKind, Side, Symbol, connect
+from fra.emulator import Clock, Emulator
+from fra.emulator.playback import recorded_source
 from fra.exchanges.okx import convert, wire
 from fra.exchanges.okx.dialect import OKXDialect
 from fra.exchanges.okx.errors import ERRORS
@@ -177,6 +180,44 @@ def test_every_recorded_frame_finds_its_topic_or_is_control(capture: Path) -> No
         else:
             assert routed is None
             assert dialect.control(line["raw"].encode()) is not None
+
+
+@each("v5-funding-rate/*")
+async def test_recorded_funding_over_a_socket(capture: Path) -> None:
+    told = {venue_id: json.loads(raw)["data"][-1] for venue_id, raw in pushes(capture, "funding-rate")}
+    clock = Clock(start_ms=max(int(row["ts"]) for row in told.values()))
+    async with (
+        Emulator(["okx"], source=recorded_source(RECORDED, speed=0), clock=clock) as emulator,
+        connect("okx", base_url=emulator.okx.markets, markets=["swap"]) as okx,
+    ):
+        names = {symbol.venue_id: symbol.name for symbol in await okx.get_symbols()}
+        rates = {rate.symbol: rate for rate in await okx.get_funding_rates()}
+        for venue_id, row in told.items():
+            asked = rates[names[venue_id]]
+            rows = okx.subscribe_funding_rate(names[venue_id])
+            async with rows, asyncio.timeout(10):
+                streamed = await anext(rows)
+                while streamed.timestamp_ms != int(row["ts"]):
+                    streamed = await anext(rows)
+            for rate in (asked, streamed):
+                assert rate.rate == Decimal(row["fundingRate"])
+                assert rate.next_settlement_ms == int(row["fundingTime"])
+                assert rate.next_settlement_derived is False
+                assert rate.interval == timedelta(milliseconds=int(row["nextFundingTime"]) - int(row["fundingTime"]))
+                assert rate.interval_source is IntervalSource.DERIVED
+
+
+@each("v5-instruments/*")
+async def test_recorded_instruments_load_whole_over_a_socket(capture: Path) -> None:
+    sent = [json.loads(line["raw"])["data"] for line in lines(capture)]
+    covered = {row["instId"] for reply in sent for row in reply if row["instType"] in ("SPOT", "SWAP")}
+    async with (
+        Emulator(["okx"], source=recorded_source(capture, speed=0)) as emulator,
+        connect("okx", base_url=emulator.okx.markets) as okx,
+    ):
+        loaded = await okx.get_symbols()
+        assert {symbol.venue_id for symbol in loaded} | {row.venue_id for row in okx.refused} == covered
+        assert len(loaded) + len(okx.refused) == len(covered)
 
 
 # --- documents' samples -----------------------------------------------------------------------------------------
