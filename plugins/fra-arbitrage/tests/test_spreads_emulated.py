@@ -54,7 +54,7 @@ async def test_a_frozen_stream_goes_stale_within_its_limit_and_returns(fra, emul
     async with fra(*arguments) as running:
         await running.until(lambda found: emulator.binance.connections and found["rows"][0]["rank"])
         emulator.binance.go_silent()
-        stale = await running.until(lambda found: found["rows"][0]["stale"])
-        assert "binance: " in stale["rows"][0]["stale"]
+        # OKX repeats its rates each 30 s only, so that its leg may be late too at this limit.
+        await running.until(lambda found: "binance: " in (found["rows"][0]["stale"] or ""))
         emulator.binance.speak_again()
-        await running.until(lambda found: "binance" not in (found["rows"][0]["stale"] or ""))
+        await running.until(lambda found: "binance: " not in (found["rows"][0]["stale"] or ""))
