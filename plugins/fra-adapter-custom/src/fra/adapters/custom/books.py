@@ -215,7 +215,7 @@ class BookBuilder(Generic[M]):
         timestamp_ms: int | None = None,
         check: int | None = None,
     ) -> None:
-        """A delta of absolute sizes, with the venue's ids. Rows may be sorted in place and kept."""
+        """A delta of absolute sizes, with the venue's ids. The lists may be kept."""
         if self.state is not BookState.VALID:
             if self.state is not BookState.EMPTY:
                 self._hold(_Delta(bids, asks, received_ms, first, last, previous, timestamp_ms, check))
@@ -259,10 +259,9 @@ class BookBuilder(Generic[M]):
         check: int | None,
     ) -> None:
         self._bridging = False
-        levels = self.levels
-        levels.update(bids, asks)
+        crossed = self.levels.update(bids, asks)
         self._place = last
-        if levels.crossed or (check and not self._sound(check)):
+        if crossed or (check and not self._sound(check)):
             if self.state is BookState.VALID:
                 self._lose("the book crossed", end=last)
                 self._resync()

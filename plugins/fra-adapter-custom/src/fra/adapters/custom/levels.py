@@ -1,9 +1,9 @@
-"""The levels of one order book, kept so that a change costs next to nothing until somebody looks.
+"""The levels of one order book, kept so that a change costs little, and next to nothing far from the top.
 
 All levels of a side stand in one dict, price → size text, which takes a whole message in one C call; a size of zero
-stays as a tombstone until the next sweep. Only the best prices, the *window*, are ever sorted, and rows beyond it
-never meet Python code. Rows within it wait, unsorted, until somebody reads more than the best price; the best price
-itself is always known. Measured on recorded Binance USD-M streams this costs half of a dict with a bisected list.
+stays as a tombstone until the next sweep. Only the best prices are kept apart, as a set that is sorted when somebody
+reads more than the best of them; the best is always known. Beyond them nothing is looked at. Measured on recorded
+Binance USD-M streams this costs some half of a dict with a bisected list.
 
 Prices are float keys: a decimal number of up to 15 significant digits survives text → float → ``repr`` unchanged,
 so the Decimals made on read are exact. A book whose prices need more is refused at its snapshot. Sizes stay the
@@ -15,7 +15,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from itertools import chain
+from itertools import islice
 from math import inf
 from typing import Final, final
 from zlib import crc32
@@ -31,11 +31,9 @@ TextRow = tuple[str, str]
 ZEROS: Final = frozenset(["0", *("0." + "0" * decimals for decimals in range(21))])
 """Every fixed-point spelling of a size of zero."""
 
-_SHORTEST: Final = 64  # prices in the window below which it is filled up again
-_FILLED: Final = 160
-_LONGEST: Final = 320
-_WAITING: Final = 48  # messages whose rows may wait to be sorted in
-_FEW: Final = 32  # prices that are sorted in one by one
+_FEWEST: Final = 40  # prices kept apart, below which more are taken in
+_FILLED: Final = 80
+_MOST: Final = 140
 _LARGEST_EXACT: Final = 10**14  # price / tick: 15 digits, one kept for a venue that makes its tick finer
 
 
@@ -46,64 +44,69 @@ class InexactPrices(ValueError):
 class _Side:
     """One side.
 
-    ``window`` is ascending, on both sides, and together with the rows in ``waiting`` holds every live price at or past
-    ``edge``; ``complete`` says that there is nothing beyond. ``best`` is infinitely bad on an empty side.
+    ``members`` are all live prices at or past ``edge``, which is infinite where that is the whole side; ``best`` is
+    the best of them, infinitely bad where there are none. ``base`` are the prices that were live at the last sweep,
+    ascending: every key of ``levels`` is either one of them or came after the first ``swept`` keys.
     """
 
-    __slots__ = ("best", "complete", "edge", "levels", "sweep_at", "waiting", "window")
+    __slots__ = ("base", "best", "edge", "levels", "members", "swept", "window")
 
     best: float
     edge: float
+    levels: dict[float, str]
+    members: set[float]
+    window: list[float] | None
 
     def __init__(self) -> None:
         self.replace([])
 
     def replace(self, rows: list[Row]) -> None:
-        self.levels: dict[float, str] = dict(rows)
-        self.sweep_at = 0
-        self.fill()
+        self.levels = dict(rows)
+        self.sweep()
 
     def live(self) -> list[float]:
         """Every live price, ascending."""
         zeros = ZEROS
         return sorted([price for price, size in self.levels.items() if size not in zeros])
 
-    def fill(self) -> None:
-        """Sort anew; sweep tombstones when there are many."""
-        live = self.live()
-        if len(self.levels) > self.sweep_at:
-            self.levels = dict(zip(live, map(self.levels.__getitem__, live), strict=True))
-            self.sweep_at = 2 * len(live) + 1000
-        self.waiting: list[list[Row]] = []
-        self.complete = len(live) <= _FILLED
-        self.window = live
-        self._cut()
+    def sweep(self) -> None:
+        """Drop the tombstones and sort anew."""
+        self.base = live = self.live()
+        self.levels = dict(zip(live, map(self.levels.__getitem__, live), strict=True))
+        self.swept = len(live)
+        self._keep(live)
 
-    def settle(self) -> None:
-        """Sort in what waits, and keep the window within its bounds."""
-        levels, zeros = self.levels, ZEROS
-        touched = dict(chain.from_iterable(self.waiting))
-        self.waiting = []
-        window = self.window
-        if len(touched) > _FEW:
-            self.window = window = sorted([price for price in {*window, *touched} if levels[price] not in zeros])
-        else:
-            for price in touched:
-                at = bisect_left(window, price)
-                if at < len(window) and window[at] == price:
-                    if levels[price] in zeros:
-                        del window[at]
-                elif levels[price] not in zeros:
-                    window.insert(at, price)
-        if len(window) > _LONGEST:
-            self.complete = False
-            self._cut()
-        elif (len(window) < _SHORTEST and not self.complete) or len(levels) > self.sweep_at:
-            self.fill()
-
-    def _cut(self) -> None:
-        """Leave the best _FILLED prices in the window, unless it is complete; set ``edge`` and ``best`` by it."""
+    def _keep(self, prices: list[float]) -> None:
+        """Let ``prices``, ascending, be the members, or where they are more than _FILLED the best of them."""
         raise NotImplementedError
+
+    def _changed(self) -> None:
+        """Members came or went: keep their number within its bounds."""
+        self.window = None
+        count = len(self.members)
+        if count > _MOST:
+            self._keep(sorted(self.members))
+        elif count < _FEWEST and self.edge not in (inf, -inf):
+            self._take_more()
+
+    def _take_more(self) -> None:
+        raise NotImplementedError
+
+    def _take(self, known: list[float], low: float, high: float) -> None:
+        """Take in the live ones of ``known``, and of what came since the sweep between ``low`` and ``high``."""
+        levels, zeros = self.levels, ZEROS
+        recent = islice(reversed(levels), len(levels) - self.swept)
+        self.members.update([price for price in known if levels[price] not in zeros])
+        self.members.update([price for price in recent if low <= price <= high and levels[price] not in zeros])
+        if len(self.members) < _FEWEST:
+            self.sweep()
+
+    def sorted(self) -> list[float]:
+        """The members, ascending."""
+        window = self.window
+        if window is None:
+            self.window = window = sorted(self.members)
+        return window
 
 
 @final
@@ -111,60 +114,47 @@ class _Bids(_Side):
     __slots__ = ()
 
     def update(self, rows: list[Row]) -> None:
-        levels = self.levels
+        levels, members, edge, best, zeros = self.levels, self.members, self.edge, self.best, ZEROS
         levels.update(rows)
-        rows.sort()  # venues send them sorted nearly always: then this only looks
-        edge, best = self.edge, self.best
-        highest = rows[-1][0]
-        if highest < edge:
-            if len(levels) > self.sweep_at:
-                self.fill()
+        changed = False
+        for price, size in rows:
+            if price >= edge:
+                if size in zeros:
+                    if price in members:
+                        members.remove(price)
+                        changed = True
+                elif price not in members:
+                    members.add(price)
+                    changed = True
+                    if price > best:
+                        best = price
+        if changed:
+            self.best = best if best in members else max(members, default=-inf)
+            self._changed()
+        if len(levels) > 2 * self.swept + 1000:
+            self.sweep()
+
+    def _keep(self, prices: list[float]) -> None:
+        whole = len(prices) <= _FILLED
+        self.window = window = prices if whole else prices[-_FILLED:]
+        self.members = set(window)
+        self.best = window[-1] if window else -inf
+        self.edge = -inf if whole else window[0]
+
+    def _take_more(self) -> None:
+        end = bisect_left(self.base, self.edge)
+        start = end - _FILLED
+        if start <= 0:
+            self.sweep()
             return
-        if rows[0][0] < edge:
-            rows = rows[bisect_left(rows, (edge,)) :]
-        self.waiting.append(rows)
-        if highest > best:
-            self.best = best = self._above(rows, best)
-        if levels.get(best, "0") in ZEROS:
-            self._next()
-        if len(self.waiting) > _WAITING:
-            self.settle()
-
-    def _above(self, rows: list[Row], best: float) -> float:
-        for price, _ in reversed(rows):
-            if price <= best:
-                break
-            # The size is asked of `levels`: of a price named twice in one message the last word counts there.
-            if self.levels[price] not in ZEROS:
-                return price
-        return best
-
-    def _next(self) -> None:
-        """The best price has gone: find the one below it."""
-        window, levels = self.window, self.levels
-        while window and levels[window[-1]] in ZEROS:
-            window.pop()
-        best = window[-1] if window else -inf
-        for rows in self.waiting:
-            best = self._above(rows, best)
-        self.best = best
-        if best == -inf and not self.complete:
-            self.fill()
-
-    def _cut(self) -> None:
-        if not self.complete:
-            self.window = self.window[-_FILLED:]
-        self.edge = -inf if self.complete else self.window[0]
-        self.best = self.window[-1] if self.window else -inf
+        edge, self.edge = self.edge, self.base[start]
+        self._take(self.base[start:end], self.edge, edge)
+        self.best = max(self.members, default=-inf)
 
     def top(self, depth: int | None) -> list[float]:
         """The best prices, best first."""
-        if depth == 1:
-            return [] if self.best == -inf else [self.best]
-        if self.waiting:
-            self.settle()
-        window = self.window
-        if not self.complete and (depth is None or depth > len(window)):
+        window = self.sorted()
+        if self.edge != -inf and (depth is None or depth > len(window)):
             window = self.live()
         return window[::-1] if depth is None else window[: -depth - 1 : -1]
 
@@ -174,61 +164,47 @@ class _Asks(_Side):
     __slots__ = ()
 
     def update(self, rows: list[Row]) -> None:
-        levels = self.levels
+        levels, members, edge, best, zeros = self.levels, self.members, self.edge, self.best, ZEROS
         levels.update(rows)
-        rows.sort()
-        edge, best = self.edge, self.best
-        lowest = rows[0][0]
-        if lowest > edge:
-            if len(levels) > self.sweep_at:
-                self.fill()
+        changed = False
+        for price, size in rows:
+            if price <= edge:
+                if size in zeros:
+                    if price in members:
+                        members.remove(price)
+                        changed = True
+                elif price not in members:
+                    members.add(price)
+                    changed = True
+                    if price < best:
+                        best = price
+        if changed:
+            self.best = best if best in members else min(members, default=inf)
+            self._changed()
+        if len(levels) > 2 * self.swept + 1000:
+            self.sweep()
+
+    def _keep(self, prices: list[float]) -> None:
+        whole = len(prices) <= _FILLED
+        self.window = window = prices if whole else prices[:_FILLED]
+        self.members = set(window)
+        self.best = window[0] if window else inf
+        self.edge = inf if whole else window[-1]
+
+    def _take_more(self) -> None:
+        start = bisect_right(self.base, self.edge)
+        end = start + _FILLED
+        if end >= len(self.base):
+            self.sweep()
             return
-        if rows[-1][0] > edge:
-            rows = rows[: bisect_right(rows, (edge, "\U0010ffff"))]
-        self.waiting.append(rows)
-        if lowest < best:
-            self.best = best = self._below(rows, best)
-        if levels.get(best, "0") in ZEROS:
-            self._next()
-        if len(self.waiting) > _WAITING:
-            self.settle()
-
-    def _below(self, rows: list[Row], best: float) -> float:
-        for price, _ in rows:
-            if price >= best:
-                break
-            if self.levels[price] not in ZEROS:
-                return price
-        return best
-
-    def _next(self) -> None:
-        """The best price has gone: find the one above it."""
-        window, levels = self.window, self.levels
-        gone = 0
-        while gone < len(window) and levels[window[gone]] in ZEROS:
-            gone += 1
-        del window[:gone]
-        best = window[0] if window else inf
-        for rows in self.waiting:
-            best = self._below(rows, best)
-        self.best = best
-        if best == inf and not self.complete:
-            self.fill()
-
-    def _cut(self) -> None:
-        if not self.complete:
-            self.window = self.window[:_FILLED]
-        self.edge = inf if self.complete else self.window[-1]
-        self.best = self.window[0] if self.window else inf
+        edge, self.edge = self.edge, self.base[end - 1]
+        self._take(self.base[start:end], edge, self.edge)
+        self.best = min(self.members, default=inf)
 
     def top(self, depth: int | None) -> list[float]:
         """The best prices, best first."""
-        if depth == 1:
-            return [] if self.best == inf else [self.best]
-        if self.waiting:
-            self.settle()
-        window = self.window
-        if not self.complete and (depth is None or depth > len(window)):
+        window = self.sorted()
+        if self.edge != inf and (depth is None or depth > len(window)):
             window = self.live()
         return window[:depth]
 
@@ -259,12 +235,13 @@ class Levels:
         self._bids.replace(bids)
         self._asks.replace(asks)
 
-    def update(self, bids: list[Row], asks: list[Row]) -> None:
-        """Take the absolute sizes of changed levels; zero deletes. The lists may be sorted in place."""
+    def update(self, bids: list[Row], asks: list[Row]) -> bool:
+        """Take the absolute sizes of changed levels; zero deletes. Says whether the book is :attr:`crossed` now."""
         if bids:
             self._bids.update(bids)
         if asks:
             self._asks.update(asks)
+        return self._bids.best >= self._asks.best
 
     def clear(self) -> None:
         """Forget everything."""
@@ -297,13 +274,17 @@ class Levels:
 
     def bids(self, depth: int | None = None) -> Sequence[PriceLevel]:
         """Bids, best first."""
-        return self._cut(self._bids.top(depth), self._bids.levels)
+        return self._cut(self._bids, depth)
 
     def asks(self, depth: int | None = None) -> Sequence[PriceLevel]:
         """Asks, best first."""
-        return self._cut(self._asks.top(depth), self._asks.levels)
+        return self._cut(self._asks, depth)
 
-    def _cut(self, prices: list[float], levels: dict[float, str]) -> Sequence[PriceLevel]:
+    def _cut(self, side: _Bids | _Asks, depth: int | None) -> Sequence[PriceLevel]:
+        levels = side.levels
+        if depth == 1:
+            return (self._make((side.best, levels[side.best])),) if side.members else ()
+        prices = side.top(depth)
         return LazyLevels(list(zip(prices, map(levels.__getitem__, prices), strict=True)), self._make)
 
 
