@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -138,6 +139,7 @@ class MemoryExchange(ExchangePluginInterface):
 
     async def get_symbols(self) -> Sequence[Symbol]:
         self.calls.append("get_symbols")
+        await asyncio.sleep(0)  # others get a turn, as they do while a real venue answers
         return self.symbols
 
     async def get_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> OrderBook:

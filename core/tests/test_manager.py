@@ -292,6 +292,19 @@ async def test_an_exchange_may_be_built_on_another_whatever_their_order(kit) -> 
         assert (await manager.get_plugin("outer").get_ticker("BTC/USDT")).symbol == "BTC/USDT"
 
 
+async def test_an_exchange_closes_before_the_one_that_it_is_built_on(kit) -> None:
+    order = []
+
+    class Nested(_on_another(kit, {"outer": "inner"})):
+        async def disconnect(self) -> None:
+            await asyncio.sleep(0)  # time enough for one that closes at the same moment
+            order.append(self.config.name)
+
+    async with kit.manager({"inner": MEM, "outer": MEM}, memory=Nested):
+        pass
+    assert order == ["outer", "inner"]
+
+
 async def test_exchanges_built_on_each_other_are_refused(kit) -> None:
     nested = _on_another(kit, {"a": "b", "b": "c", "c": "a"})
     async with asyncio.timeout(5), kit.manager({"a": MEM, "b": MEM, "c": MEM}, memory=nested) as manager:

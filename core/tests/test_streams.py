@@ -177,15 +177,16 @@ async def test_a_book_is_cut_when_it_is_handed_over(kit) -> None:
         assert [level.price for level in first.bids] == [Decimal(200), Decimal(199)]
 
 
-@pytest.mark.parametrize("loss", ["gap", "recovering"])
+@pytest.mark.parametrize("loss", ["gap", "recovering", "both"])
 async def test_a_book_that_lost_its_place_is_handed_over_once_as_invalid(kit, loss) -> None:
     async with kit.running() as mem:
         books = mem.subscribe_orderbook(SPOT)
         source = kit.plugin.sources["orderbook", SPOT]
         source.publish(view(kit, 100))
-        if loss == "gap":
+        if loss != "recovering":
             source.gap(StreamGap("lost"))
-        source.set_status(StreamStatus.RECOVERING, ExchangeConnectionError("cut"))
+        if loss != "gap":
+            source.set_status(StreamStatus.RECOVERING, ExchangeConnectionError("cut"))
         lost = await anext(books)
         assert (lost.valid, list(lost.bids), list(lost.asks)) == (False, [], [])
         waiting = asyncio.ensure_future(anext(books))
@@ -195,13 +196,17 @@ async def test_a_book_that_lost_its_place_is_handed_over_once_as_invalid(kit, lo
         assert (await waiting).valid
 
 
-async def test_a_listener_to_a_book_is_told_when_it_lost_its_place(kit) -> None:
+@pytest.mark.parametrize(
+    "lose",
+    [lambda source: source.gap(StreamGap("lost")), lambda source: source.set_status(StreamStatus.RECOVERING)],
+)
+async def test_a_listener_to_a_book_is_told_when_it_lost_its_place(kit, lose) -> None:
     async with kit.running() as mem:
         seen = []
         mem.subscribe_orderbook(SPOT).add_listener(lambda book: seen.append((book.valid, book.best_bid is None)))
         source = kit.plugin.sources["orderbook", SPOT]
         source.publish(view(kit, 100))
-        source.set_status(StreamStatus.RECOVERING)
+        lose(source)
         assert seen == [(True, False), (False, True)]
 
 
@@ -580,15 +585,22 @@ async def test_streams_go_on_at_the_new_plugin_after_a_reload(kit) -> None:
 
 
 async def test_generators_go_on_at_the_new_plugin_after_a_reload(kit) -> None:
+    ended = []
+
     class Numbered(kit.Memory):
         async def subscribe_trades(self, symbol):
-            yield trade(len(self.instances))
-            await asyncio.Event().wait()
+            number = len(self.instances)
+            try:
+                yield trade(number)
+                await asyncio.Event().wait()
+            finally:
+                ended.append(number)
 
     async with kit.manager({"mem": {"plugin": "memory"}}, memory=Numbered) as manager, asyncio.timeout(5):
         trades = manager.get_plugin("mem").subscribe_trades(SPOT)
         assert (await anext(trades)).id == "1"
         await manager.reload_plugin("mem")
+        assert ended == [1]
         with pytest.raises(StreamGap):
             await anext(trades)
         assert (await anext(trades)).id == "2"

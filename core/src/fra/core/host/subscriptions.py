@@ -200,11 +200,15 @@ class Listener(Generic[T]):
         self.on_item = on_item
 
     def on_gap(self, gap: StreamGap) -> None:
-        pass
+        self._lose_place()
 
     def on_status(self, status: StreamStatus, error: ExchangeError | None) -> None:
-        # A listener to books must not go on believing in a book whose connection is cut.
-        if status in (StreamStatus.RECOVERING, StreamStatus.FAILED) and self._feed.was_live:
+        if status in (StreamStatus.RECOVERING, StreamStatus.FAILED):
+            self._lose_place()
+
+    def _lose_place(self) -> None:
+        # A listener to books must not go on believing in a book that lost updates; being told twice does no harm.
+        if self._feed.was_live:
             nothing = self._feed.no_book()
             if nothing is not None:
                 self.on_item(nothing)
