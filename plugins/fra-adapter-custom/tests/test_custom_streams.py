@@ -8,9 +8,10 @@ import itertools
 import json
 from typing import Any, ClassVar
 
+import attrs
 import pytest
 
-from fra.adapters.custom import Peek, ServerPing, TextPing
+from fra.adapters.custom import Peek, ServerPing, TextPing, publishing
 from fra.core import (
     ConnectionStatus,
     ExchangeAPIError,
@@ -447,6 +448,57 @@ async def test_opening_a_stream_of_an_adapter_that_is_not_connected_raises(bench
     plugin = await bench.plugin(connect=False)
     with pytest.raises(ExchangeConnectionError, match="not connected"):
         plugin.ticks("A")
+
+
+async def test_a_stream_outlives_the_timeout_of_a_request(bench: Any) -> None:
+    plugin = await bench.plugin(timeout=0.3)
+    sink = bench.sink(plugin.ticks("A"))
+    socket = await bench.ready("ticks.A", sink)
+    await asyncio.sleep(0.7)
+    await socket.push("ticks.A", n=2)
+    await bench.until(lambda: 2 in sink.items)
+    assert len(bench.venue.sockets) == 1
+
+
+async def test_an_adapter_that_was_disconnected_can_be_connected_again(bench: Any) -> None:
+    plugin = await bench.plugin()
+    await plugin.disconnect()
+    with pytest.raises(ExchangeConnectionError, match="disconnected"):
+        await plugin.health_check()
+    await plugin.connect()
+    await bench.ready("ticks.A", bench.sink(plugin.ticks("A")))
+
+
+async def test_a_topic_opened_again_after_it_was_refused_is_not_hurt_by_closing_the_refused_one(bench: Any) -> None:
+    plugin = await bench.plugin()
+    plugin.ticks("KEEP")
+    bench.venue.refuse = {"ticks.A"}
+    refused = plugin.ticks("A")
+    bench.sink(refused)
+    await bench.until(lambda: refused.status is StreamStatus.FAILED)
+    bench.venue.refuse = set()
+    sink = bench.sink(plugin.ticks("A"))
+    socket = await bench.ready("ticks.A", sink)
+    await refused.close()
+    await socket.push("ticks.A", n=2)
+    await bench.until(lambda: 2 in sink.items)
+
+
+async def test_a_channel_with_its_state_at_the_start_is_subscribed_anew_for_one_more_consumer(bench: Any) -> None:
+    plugin = await bench.plugin()
+    row = attrs.evolve(plugin.channels[0], snapshot_first=True)
+    symbol = (await plugin.get_symbols())[0]
+    convert = publishing(lambda push, received_ms: push.data.n)
+
+    async def snapshot(socket: Any, topic: str) -> None:
+        await socket.push(topic, n=100)
+
+    bench.venue.on_subscribe = snapshot
+    first = bench.sink(plugin.streams.open(row, symbol, convert))
+    await bench.until(lambda: first.items == [100])
+    second = bench.sink(plugin.streams.open(row, symbol, convert))
+    await bench.until(lambda: second.items == [100] and first.items == [100, 100])
+    assert first.statuses == [StreamStatus.LIVE, StreamStatus.RECOVERING, StreamStatus.LIVE]
 
 
 @pytest.mark.parametrize("keep_end", [False, True])

@@ -14,7 +14,7 @@ from fra.adapters.custom.dialect import Dialect, Refused
 from fra.adapters.custom.options import CustomOptions
 from fra.adapters.custom.topic import Topic
 from fra.adapters.custom.transport import Transport
-from fra.core import ExchangeConnectionError, ExchangeError, ReconnectManager
+from fra.core import ExchangeError, ReconnectManager
 
 _ROTATE_AT: Final = 0.95
 _ROTATE_SPREAD: Final = 0.05
@@ -121,9 +121,9 @@ class Line:
         try:
             try:
                 await self._establish()
-            except ExchangeError as error:
+            except Exception as error:
                 self._on_attempt_failed(0, error)
-                self._lost(error)
+                self._host.line_down(self, self._typed(error))
                 await self._reconnect.handle_disconnect(self._establish)
             while True:
                 loss = await self._serve()
@@ -132,6 +132,11 @@ class Line:
                 await self._end(self._connection)
                 self._connection = None
                 await self._reconnect.handle_disconnect(self._establish)
+        except Exception as error:
+            # A mistake of ours: nobody may wait for ever for a line that is not there.
+            for topic in tuple(self.topics.values()):
+                topic.fail(self._typed(error))
+            raise
         finally:
             await self._end(self._next)
             await self._end(self._connection)
@@ -178,8 +183,8 @@ class Line:
         """Move to a new connection while the old one serves. Gives the error if the old one was lost meanwhile."""
         try:
             new = self._next = await self._open(old)
-        except ExchangeError as error:
-            return await self._rotation_failed(old, error)
+        except Exception as error:
+            return await self._rotation_failed(old, self._typed(error))
         await asyncio.wait((old.lost, new.lost, new.settled), return_when=asyncio.FIRST_COMPLETED)
         if not old.lost.done() and not new.lost.done():
             await self._close_seams(old, new)
@@ -222,11 +227,15 @@ class Line:
             topic.lose(error)
 
     def _on_attempt_failed(self, attempt: int, error: Exception) -> None:
-        if not isinstance(error, ExchangeError):
-            error = ExchangeConnectionError(f"{type(error).__name__}: {error}", exchange=self.name)
-        self.report(error)
+        failure = self._typed(error)
+        self.report(failure)
         for topic in self.topics.values():
-            topic.tell(error)
+            topic.tell(failure)
+
+    def _typed(self, error: Exception) -> ExchangeError:
+        if isinstance(error, ExchangeError):
+            return error
+        return ExchangeError(f"{type(error).__name__}: {error}", exchange=self.name)
 
     @staticmethod
     async def _end(connection: Connection | None) -> None:

@@ -21,6 +21,7 @@ class Network:
     def __init__(self, config: ExchangeConfig) -> None:
         """Raises ConfigError for a proxy that is no HTTP URL."""
         self._config = config
+        self._closed = False
         self._session: aiohttp.ClientSession | None = None
         self.proxy: URL | None = None
         self.proxy_headers: Mapping[str, str] | None = None
@@ -47,8 +48,10 @@ class Network:
         return self.proxy_headers or {} if scheme in ("http", "ws") else {}
 
     def session(self) -> aiohttp.ClientSession:
-        """The session; belongs to the running loop."""
-        if self._session is None or self._session.closed:
+        """The session; belongs to the running loop. Raises ExchangeConnectionError after :meth:`close`."""
+        if self._closed:
+            raise ExchangeConnectionError("disconnected", exchange=self._config.name, cure="connect() again")
+        if self._session is None:
             self._session = aiohttp.ClientSession(
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -60,8 +63,13 @@ class Network:
             self._session._retry_connection = False
         return self._session
 
+    def reopen(self) -> None:
+        """Allow connections again."""
+        self._closed = False
+
     async def close(self) -> None:
-        """Close the session and its sockets. Idempotent."""
+        """Close the session and its sockets; none is opened before :meth:`reopen`. Idempotent."""
+        self._closed = True
         session, self._session = self._session, None
         if session is not None:
             await session.close()

@@ -168,6 +168,7 @@ class CustomExchangePlugin(ExchangePluginInterface):
     async def connect(self) -> None:
         """Read the venue's clock, which shows that it can be reached, and keep it read. Raises when it cannot."""
         self.context.connection_changed(ConnectionStatus.CONNECTING)
+        self._network.reopen()
         try:
             await self.clock.sync()
         except BaseException:

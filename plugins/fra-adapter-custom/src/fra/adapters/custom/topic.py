@@ -152,7 +152,7 @@ class Topic:
                 self.renew(ExchangeError("subscribed anew, for one more consumer", exchange=self.owner.exchange))
             else:
                 asyncio.get_running_loop().call_soon(self._join, entry)
-            self._install()
+                self._install()
         return entry
 
     def _join(self, entry: Entry) -> None:
@@ -162,10 +162,13 @@ class Topic:
     def remove(self, entry: Entry) -> None:
         """One stream less; without any the topic is no longer wanted."""
         self.entries.remove(entry)
-        if not self.entries and self.carrier is not None:
-            self.carrier.drop(self.key)
-        else:
+        if self.entries:
             self._install()
+            return
+        if self.seam is not None:
+            self.seam.abandon()
+        if self.carrier is not None:
+            self.carrier.drop(self.key)
 
     # --- what happens to the subscription
 
@@ -210,6 +213,7 @@ class Topic:
 
     def fail(self, error: ExchangeError) -> None:
         """The venue will never serve it."""
+        self.carrier = None
         for entry in tuple(self.entries):
             entry.source.fail(error)
 
@@ -342,6 +346,11 @@ class Seam:
         if self._topic.seam is self:
             self._topic.seam = None
             self._topic.stay()
+
+    def abandon(self) -> None:
+        """Nobody wants the topic any more."""
+        self._topic.seam = None
+        self._new.drop(self._topic.key)
 
     def _beyond(self, frame: bytes, received_ms: int) -> None:
         """Leave out what the old connection has delivered; not for ever, since a venue may begin its numbers anew."""
