@@ -152,6 +152,8 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def record(session: nox.Session) -> None:
-    """Record the cassettes of the native exchanges' REST calls anew, against the emulator."""
+    """Record the native exchanges' REST calls anew, against the emulator; `-- --live` against the venues themselves."""
     _install(session, PROJECTS, *_group("tests"))
-    session.run("pytest", "-m", "cassette", "--record", *(session.posargs or ["plugins"]))
+    live = "--live" in session.posargs
+    arguments = [argument for argument in session.posargs if argument != "--live"] or ["plugins"]
+    session.run("pytest", "-m", "cassette", *arguments, env={"FRA_RECORD": "live" if live else "emulator"})

@@ -1,0 +1,135 @@
+"""Every REST call that an exchange says it can make, once per market kind, and what must hold for the answers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from fra.core import (
+    ConnectionStatus,
+    ExchangeHandle,
+    FundingRate,
+    Health,
+    Kline,
+    KlineInterval,
+    MarketKind,
+    Operation,
+    OrderBook,
+    RateKind,
+    Symbol,
+    Ticker,
+    Trade,
+)
+
+Answer = Any
+Cell = tuple[Operation, MarketKind]
+
+CALLS: Mapping[Operation, Callable[[ExchangeHandle, Symbol], Awaitable[Answer]]] = {
+    Operation.GET_ORDERBOOK: lambda exchange, symbol: exchange.get_orderbook(symbol, depth=5),
+    Operation.GET_TICKER: lambda exchange, symbol: exchange.get_ticker(symbol),
+    Operation.GET_TICKERS: lambda exchange, symbol: exchange.get_tickers([symbol]),
+    Operation.GET_TRADES: lambda exchange, symbol: exchange.get_trades(symbol, limit=5),
+    Operation.GET_KLINES: lambda exchange, symbol: exchange.get_klines(symbol, KlineInterval.H1, limit=5),
+    Operation.GET_FUNDING_RATE: lambda exchange, symbol: exchange.get_funding_rate(symbol),
+    Operation.GET_FUNDING_RATES: lambda exchange, symbol: exchange.get_funding_rates([symbol]),
+    Operation.GET_FUNDING_RATE_HISTORY: lambda exchange, symbol: exchange.get_funding_rate_history(symbol, limit=3),
+}
+
+
+def cells(exchange: ExchangeHandle) -> list[Cell]:
+    """The cells of its matrix that need no account and that some listed symbol can show."""
+    return [(operation, kind) for operation in CALLS for kind in exchange.capabilities.kinds(operation)]
+
+
+async def walk(exchange: ExchangeHandle) -> dict[Cell, tuple[Symbol, Answer]]:
+    """Make every call for the first listed symbol of each kind; kinds of which nothing is listed are left out."""
+    first: dict[MarketKind, Symbol] = {}
+    for symbol in await exchange.get_symbols():
+        first.setdefault(symbol.kind, symbol)
+    answers = {}
+    for operation, kind in cells(exchange):
+        if kind in first:
+            answers[operation, kind] = first[kind], await CALLS[operation](exchange, first[kind])
+    return answers
+
+
+def check_book(symbol: Symbol, book: OrderBook) -> None:
+    """Sorted, not crossed, on the symbol's grid, not above the asked depth."""
+    assert book.valid
+    assert 0 < len(book.bids) <= 5
+    assert 0 < len(book.asks) <= 5
+    assert [level.price for level in book.bids] == sorted((level.price for level in book.bids), reverse=True)
+    assert [level.price for level in book.asks] == sorted(level.price for level in book.asks)
+    assert book.bids[0].price < book.asks[0].price
+    assert all(level.price % symbol.tick_size == 0 for level in (*book.bids, *book.asks))
+    assert all(level.amount % symbol.lot_size == 0 for level in (*book.bids, *book.asks))
+
+
+def check_ticker(symbol: Symbol, ticker: Ticker) -> None:
+    """Of this symbol; bid below ask; the last price within the day's range."""
+    assert ticker.symbol == symbol.name
+    assert ticker.bid is None or ticker.ask is None or ticker.bid < ticker.ask
+    assert None not in (ticker.last, ticker.low, ticker.high)
+    assert ticker.low <= ticker.last <= ticker.high  # type: ignore[operator]
+
+
+def check_trades(symbol: Symbol, trades: Sequence[Trade]) -> None:
+    """Oldest first, ids apart, amounts in whole lots."""
+    assert 0 < len(trades) <= 5
+    assert [trade.timestamp_ms for trade in trades] == sorted(trade.timestamp_ms for trade in trades)
+    assert len({trade.id for trade in trades}) == len(trades)
+    assert all(trade.amount > 0 and trade.amount % symbol.lot_size == 0 for trade in trades)
+
+
+def check_klines(symbol: Symbol, klines: Sequence[Kline]) -> None:
+    """An hour apart, oldest first, with a range that holds its ends."""
+    opened = [kline.open_ms for kline in klines]
+    assert len(opened) == 5
+    assert {later - earlier for earlier, later in itertools.pairwise(opened)} == {3_600_000}
+    assert all(kline.low <= min(kline.open, kline.close) for kline in klines)
+    assert all(max(kline.open, kline.close) <= kline.high for kline in klines)
+
+
+def check_funding(symbol: Symbol, rate: FundingRate) -> None:
+    """A running estimate whose interval is known, and known from where."""
+    assert rate.symbol == symbol.name
+    assert rate.kind is RateKind.ESTIMATED
+    assert rate.interval is not None
+    assert rate.interval_source is not None
+    assert rate.mark_price is not None
+
+
+def check_funding_history(symbol: Symbol, rates: Sequence[FundingRate]) -> None:
+    """Settled rates, oldest first."""
+    assert 0 < len(rates) <= 3
+    assert {rate.kind for rate in rates} == {RateKind.SETTLED}
+    assert {rate.symbol for rate in rates} == {symbol.name}
+
+
+def check_first(check: Callable[[Symbol, Answer], None]) -> Callable[[Symbol, Sequence[Answer]], None]:
+    """The check of a list that must hold exactly this symbol's."""
+
+    def check_it(symbol: Symbol, answers: Sequence[Answer]) -> None:
+        (answer,) = answers
+        check(symbol, answer)
+
+    return check_it
+
+
+CHECKS: Mapping[Operation, Callable[[Symbol, Answer], None]] = {
+    Operation.GET_ORDERBOOK: check_book,
+    Operation.GET_TICKER: check_ticker,
+    Operation.GET_TICKERS: check_first(check_ticker),
+    Operation.GET_TRADES: check_trades,
+    Operation.GET_KLINES: check_klines,
+    Operation.GET_FUNDING_RATE: check_funding,
+    Operation.GET_FUNDING_RATES: check_first(check_funding),
+    Operation.GET_FUNDING_RATE_HISTORY: check_funding_history,
+}
+
+
+def check_health(health: Health) -> None:
+    """It answered."""
+    assert health.status is ConnectionStatus.CONNECTED
+    assert health.latency is not None
