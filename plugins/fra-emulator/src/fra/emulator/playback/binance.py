@@ -10,7 +10,7 @@ from fra.emulator.binance import listing
 from fra.emulator.instruments import Instrument
 from fra.emulator.playback.books import BookTrack, grid_of
 from fra.emulator.playback.recording import Recording, Track
-from fra.emulator.playback.track import Fault, Pace, Player
+from fra.emulator.playback.track import Fault, FaultPlan, Pace, Player
 from fra.emulator.settings import Settings
 from fra.emulator.source import NoData, Push, SourceStream, StreamKey, TrueBook
 
@@ -56,7 +56,8 @@ class BinancePlayback:
         self.settings = settings
         self._pace = pace
         self._known = known
-        self._faults = faults
+        self.faults = FaultPlan()
+        self.faults.plant(faults)
         self._books = BookTrack.all_of(recording)
         self._open: dict[tuple[str, str], Player] = {}
         self._asked: set[tuple[str, str]] = set()
@@ -107,7 +108,9 @@ class BinancePlayback:
         if base == "depth" and (key.market, key.symbol) in self._books:
             book = self._books[key.market, key.symbol]
             self._asked.discard((key.market, key.symbol))
-            player = Player(book.events, push, pace=self._pace, hold=book.before, faults=self._faults)
+            player = Player(
+                book.events, push, pace=self._pace, hold=book.before, faults=self.faults.take(key.market, key.symbol)
+            )
             self._open[key.market, key.symbol] = player
             return player
         track = _longest(self.recording.tracks, key.market, key.symbol, base)

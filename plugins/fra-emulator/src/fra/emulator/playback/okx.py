@@ -9,7 +9,7 @@ import msgspec
 from fra.emulator.instruments import Instrument
 from fra.emulator.playback.books import grid_of
 from fra.emulator.playback.recording import Recording, Track
-from fra.emulator.playback.track import Fault, Pace, Player
+from fra.emulator.playback.track import Fault, FaultPlan, Pace, Player
 from fra.emulator.settings import Settings
 from fra.emulator.source import NoData, Push, SourceStream, StreamKey, TrueBook
 
@@ -62,7 +62,8 @@ class OkxPlayback:
         self.settings = settings
         self._pace = pace
         self._known = known
-        self._faults = faults
+        self.faults = FaultPlan()
+        self.faults.plant(faults)
         self._tracks = _longest(recording.tracks)
         self._players: list[Player] = []
         self._open: dict[tuple[str, str], Player] = {}
@@ -89,7 +90,7 @@ class OkxPlayback:
             push,
             pace=self._pace,
             greeting=greeting,
-            faults=self._faults if is_book else None,
+            faults=self.faults.take(key.market, key.symbol) if is_book else None,
             late=lambda position: [_snapshot_frame(key, _replay(key.symbol, track, position))] if track else [],
         )
         self._players.append(player)

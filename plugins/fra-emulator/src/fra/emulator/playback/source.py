@@ -26,7 +26,8 @@ def recorded_source(
 ) -> Callable[[str, Settings], Source]:
     """A source that plays the captures under `folder` (or one file) `speed` times as fast as recorded, 0 at full speed.
 
-    `faults` befall the i-th delta of every book played. The factory raises NothingRecorded for a venue without
+    `faults` befall the i-th event of every book played, the first time that it is opened; the source's `faults.plant`
+    sets others for the next time. The factory raises NothingRecorded for a venue without
     captures.
     """
 

@@ -24,6 +24,29 @@ class Pace:
     """Between messages whose time was not kept."""
 
 
+@attrs.define
+class FaultPlan:
+    """What shall befall the books of a recording: fault by index of the delta, once each.
+
+    A plan is for the next time that a book is opened; a client that subscribes again hears it whole. So a fault is
+    one event, as in life, and not a feature of the recording.
+    """
+
+    _planted: Mapping[int, Fault] = attrs.field(factory=dict)
+    _spent: set[tuple[str, str]] = attrs.field(factory=set)
+
+    def plant(self, faults: Mapping[int, Fault]) -> None:
+        """Let these faults befall every book the next time that it is opened."""
+        self._planted, self._spent = dict(faults), set()
+
+    def take(self, market: str, symbol: str) -> Mapping[int, Fault]:
+        """The faults of the book that is opened now."""
+        if (market, symbol) in self._spent:
+            return {}
+        self._spent.add((market, symbol))
+        return self._planted
+
+
 class Player:
     """Plays events from the first on, with the planted faults: a fault at index i befalls the i-th event.
 
@@ -51,14 +74,14 @@ class Player:
         self._released = asyncio.Event()
         self._late = late
         self.position = 0
-        """How many of the events the client has been sent."""
+        """How far the venue has come: the recorded events that it has sent, or lost on the way."""
         self._task = asyncio.create_task(self._run(), name="playback")
 
     def initial(self) -> Sequence[str]:
         if self.position > self._greeting:
             return self._late(self.position)
         self.position = self._greeting
-        return [event.raw for event in self._events[: self._greeting]]
+        return [event.raw for _, event in self._events[: self._greeting]]
 
     def release(self) -> None:
         """Play on past the held place."""
@@ -72,7 +95,7 @@ class Player:
             loop = asyncio.get_running_loop()
             await asyncio.sleep(0)  # the ack and the greeting go first
             started, base = loop.time(), None
-            for index, event in enumerate(self._events):
+            for index, (position, event) in enumerate(self._events):
                 if index < self._greeting:
                     continue
                 if self._hold is not None and index == self._hold:
@@ -84,26 +107,23 @@ class Player:
                     await asyncio.sleep(max(0.0, started + (at - base) / self._pace.speed - loop.time()))
                 elif index % _TURN == 0:
                     await asyncio.sleep(0)
-                self.position = index + 1
+                self.position = max(self.position, position)
                 self._push(event.raw)
 
 
-def _faulty(events: Sequence[Event], faults: Mapping[int, Fault]) -> list[Event]:
-    played: list[Event] = []
-    held: Event | None = None
+def _faulty(events: Sequence[Event], faults: Mapping[int, Fault]) -> list[tuple[int, Event]]:
+    """The events in the order in which they are sent, each with the position that the venue has then come to."""
+    played: list[tuple[int, Event]] = []
+    held: list[tuple[int, Event]] = []
     for index, event in enumerate(events):
         fault = faults.get(index)
         if fault == "drop":
             continue
-        if fault == "swap" and held is None:
-            held = event
+        if fault == "swap" and not held:
+            held = [(index + 1, event)]
             continue
-        played.append(event)
-        if held is not None:
-            played.append(held)
-            held = None
+        played += [(index + 1, event), *held]
+        held = []
         if fault == "duplicate":
-            played.append(event)
-    if held is not None:
-        played.append(held)
-    return played
+            played.append((index + 1, event))
+    return played + held
