@@ -72,6 +72,11 @@ def test_defaults_hold_for_exchanges_that_say_nothing() -> None:
     assert (binance.timeout, binance.sandbox) == (7.0, True)
 
 
+def test_a_scope_with_a_point_in_its_name_may_be_written_with_or_without_quotes(tmp_path: Path) -> None:
+    config = load(tmp_path, '[exchanges.binance.rate_limit]\nusdm.weight = 1200\n"spot.weight" = 3000\nip = 5')
+    assert config.get_exchange_config("binance").rate_limit == {"usdm.weight": 1200, "spot.weight": 3000, "ip": 5}
+
+
 # --- where the file is
 
 

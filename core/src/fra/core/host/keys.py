@@ -71,9 +71,13 @@ def _string_table(value: object, place: Place) -> Mapping[str, str]:
 def _budgets(value: object, place: Place) -> Mapping[str, int]:
     budgets: dict[str, int] = {}
     for scope, units in as_table(value, place).items():
-        if isinstance(units, bool) or not isinstance(units, int) or units <= 0:
+        if isinstance(units, Mapping):  # TOML reads `usdm.weight = 1200` as a table in a table
+            inner = _budgets(units, place / scope)
+            budgets |= {f"{scope}.{rest}": number for rest, number in inner.items()}
+        elif isinstance(units, bool) or not isinstance(units, int) or units <= 0:
             raise (place / scope).wrong("a positive integer (units per the venue's own interval)", units)
-        budgets[scope] = units
+        else:
+            budgets[scope] = units
     return budgets
 
 
@@ -112,7 +116,7 @@ EXCHANGE_KEYS: Final[Mapping[str, Key]] = {
     ),
     "rate_limit": Key(
         _budgets,
-        {"type": "object", "additionalProperties": {"type": "integer", "exclusiveMinimum": 0}},
+        {"type": "object", "additionalProperties": {"$ref": "#/$defs/budget"}},
         "scope → units per the venue's own interval",
     ),
     "base_url": Key(
@@ -149,7 +153,9 @@ def read_table(keys: Mapping[str, Key], values: object, place: Place) -> dict[st
 def config_schema(options: Mapping[str, type]) -> Schema:
     """The JSON Schema (2020-12) of fra.toml; ``options`` adds plugin name → its ``Options`` class."""
     exchange = _table_schema(EXCHANGE_KEYS)
-    defs: Schema = {"exchange": exchange}
+    units: Schema = {"type": "integer", "exclusiveMinimum": 0}
+    budget: Schema = {"anyOf": [units, {"type": "object", "additionalProperties": {"$ref": "#/$defs/budget"}}]}
+    defs: Schema = {"exchange": exchange, "budget": budget}
     conditions: list[Schema] = []
     for plugin, cls in options.items():
         defs[f"options.{plugin}"] = options_schema(cls)
