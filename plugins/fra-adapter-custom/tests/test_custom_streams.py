@@ -519,3 +519,49 @@ async def test_a_dialect_that_peeks_still_understands_frames_that_begin_otherwis
     await socket.ws.send_str('{"data": {"n": 2}, "topic": "ticks.BTC"}')
     await bench.until(lambda: sink.items == [1, 2])
     assert plugin.context.errors == []
+
+
+async def test_a_rotation_leaves_out_what_the_old_connection_had_delivered(bench: Any) -> None:
+    plugin = await bench.plugin()
+    sink = bench.sink(plugin.trades("A"))
+    old = await bench.ready("trades.A", sink, n=5)
+    await old.ws.send_str('{"notice": "maintenance"}')
+    await bench.until(lambda: len(bench.venue.subscribed("trades.A")) == 2)
+    for n in (3, 4, 5, 6):
+        await bench.venue.sockets[1].push("trades.A", n=n)
+    await bench.until(lambda: old.closed and 6 in sink.items)
+    assert sink.log == [StreamStatus.LIVE, 5, 6]
+
+
+async def test_a_connection_that_falls_silent_as_a_whole_is_replaced_at_once(bench: Any) -> None:
+    plugin = await bench.plugin(options={"staleness": 0.5})
+    sink = bench.sink(plugin.ticks("A"))
+    socket = await bench.ready("ticks.A", sink)
+    started = asyncio.get_running_loop().time()
+    await bench.until(lambda: len(bench.venue.sockets) == 2)
+    assert asyncio.get_running_loop().time() - started < 1.0
+    assert [request["op"] for request in socket.requests] == ["subscribe"]
+    assert sink.statuses[:2] == [StreamStatus.LIVE, StreamStatus.STALE]
+
+
+async def test_delays_begin_anew_after_every_connection_that_had_data(bench: Any) -> None:
+    plugin = await bench.plugin(options={"reconnect_delay": 0.05, "reconnect_max_delay": 10.0})
+    sink = bench.sink(plugin.ticks("A"))
+    started = asyncio.get_running_loop().time()
+    for n in range(8):
+        socket = await bench.ready("ticks.A", sink, n=n)
+        await socket.cut()
+        await bench.until(lambda socket=socket: socket.closed)
+    assert asyncio.get_running_loop().time() - started < 2.0
+
+
+async def test_delays_grow_for_a_venue_that_accepts_and_cuts(bench: Any) -> None:
+    async def cut(socket: Any, topic: str) -> None:
+        await socket.cut()
+
+    bench.venue.on_subscribe = cut
+    plugin = await bench.plugin(options={"reconnect_delay": 0.05, "reconnect_max_delay": 10.0})
+    plugin.ticks("A")
+    await bench.until(lambda: len(bench.venue.sockets) >= 3)
+    await asyncio.sleep(1.0)
+    assert len(bench.venue.sockets) < 12

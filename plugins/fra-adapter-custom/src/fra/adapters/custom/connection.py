@@ -495,7 +495,7 @@ class Connection:
             elif (age := topic.age(now)) >= deadline:
                 error = self._broken(f"{topic.text} had no data for {age:.1f} s")
                 topic.stale(error)
-                if quiet >= deadline:
+                if quiet + self._interval() >= deadline:  # it is known to within one tick
                     return error
                 topic.renewed_at = now
                 topic.renew(error)
