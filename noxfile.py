@@ -74,9 +74,9 @@ def _install(session: nox.Session, folders: Iterable[Path], *others: str, quiet:
         state.update((folder / "pyproject.toml").read_bytes())
     stamp = Path(session.virtualenv.location) / "installed-by-nox"
     if stamp.is_file() and stamp.read_text() == state.hexdigest():
-        session.debug("everything is installed already")
         return
     stamp.unlink(missing_ok=True)
+    session.log(f"installing what `{session.name}` needs; this is done once and takes a minute or so …")
     session.install(BUILD_TOOL, silent=quiet)
     editable = [part for folder in folders for part in ("-e", str(folder))]
     # Without isolation: an environment of its own for each of our packages would triple the time of a first run.
@@ -87,7 +87,6 @@ def _install(session: nox.Session, folders: Iterable[Path], *others: str, quiet:
 @nox.session
 def demo(session: nox.Session) -> None:
     """Install what is needed and run `fra demo`; arguments go to it: `nox -s demo -- --recorded DIR`."""
-    session.log("installing fra, two exchanges and the emulator (once, a minute or so) …")
     _install(session, _with_ours("fra-arbitrage[demo]"), quiet=False)
     session.run("fra", "demo", *session.posargs)
 
