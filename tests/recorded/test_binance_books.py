@@ -257,39 +257,40 @@ def test_best_levels_equal_the_recorded_book_ticker_at_the_same_update(path: Pat
     assert matched == ids
 
 
-def _reduced(capture: Capture) -> tuple[int, Book, Book]:
-    """The start with those levels only that some delta touches: the others never change, and cost time."""
-    place, bids, asks = capture.start()
-    touched = [
-        {Decimal(p) for d in capture.deltas for p, _ in rows(d)} for rows in (lambda d: d.bids, lambda d: d.asks)
-    ]
-    return place, *(
-        {p: q for p, q in book.items() if p in keep} for book, keep in zip((bids, asks), touched, strict=True)
-    )
-
-
 @attrs.define
-class Truth:
-    """The book after each delta, by update id."""
+class Window:
+    """A few deltas on end, and the book before and after each: only of the levels that they touch, and the best."""
 
-    places: list[int]
-    books: list[tuple[Book, Book]]
-    _sorted: dict[int, tuple[Sorted, Sorted]] = attrs.field(factory=dict)
-
-    def best_first(self, index: int) -> tuple[Sorted, Sorted]:
-        if index not in self._sorted:
-            self._sorted[index] = _best_first(*self.books[index])
-        return self._sorted[index]
+    deltas: list[Delta]
+    books: dict[int, tuple[Sorted, Sorted]]
 
     @classmethod
-    def of(cls, capture: Capture) -> Truth:
-        place, bids, asks = _reduced(capture)
-        truth = cls([place], [(dict(bids), dict(asks))])
-        for delta in capture.applied():
-            replay(bids, asks, delta)
-            truth.places.append(delta.last)
-            truth.books.append((dict(bids), dict(asks)))
-        return truth
+    def of(cls, place: int, bids: Book, asks: Book, deltas: list[Delta]) -> Window:
+        small: list[Book] = []
+        for book, best, side in ((bids, max, "bids"), (asks, min, "asks")):
+            touched = {Decimal(price) for delta in deltas for price, _ in getattr(delta, side)}
+            kept = {price: book[price] for price in touched if price in book}
+            small.append({**kept, **({best(book): book[best(book)]} if book else {})})
+        books = {place: _best_first(*small)}
+        for delta in deltas:
+            replay(small[0], small[1], delta)
+            books[delta.last] = _best_first(*small)
+        return cls(deltas, books)
+
+    def snapshot(self, place: int) -> BookSnapshot:
+        return _as_snapshot(place, *map(dict, self.books[place]), self.deltas[0].time)
+
+
+def _windows(capture: Capture) -> Iterator[tuple[int, Window]]:
+    """For each delta: the window around it, and where in the window it stands."""
+    deltas = capture.applied()
+    place, bids, asks = capture.start()
+    for at in range(len(deltas)):
+        if at > 1:
+            place = deltas[at - 2].last
+            replay(bids, asks, deltas[at - 2])
+        start = max(0, at - 1)
+        yield at - start, Window.of(place, bids, asks, deltas[start : at + _AFTER])
 
 
 def _dropped(deltas: list[Delta], at: int) -> list[Delta]:
@@ -311,43 +312,29 @@ _FAULTS = {"dropped": _dropped, "duplicated": _duplicated, "swapped": _swapped}
 @pytest.mark.parametrize("path", _files())
 def test_no_false_book_with_one_message_wrong_at_every_position(path: Path, fault: str) -> None:
     capture = Capture.read(path)
-    deltas = capture.applied()
     if len(capture.deltas) > _FAULTY_UP_TO:
         pytest.skip(f"{len(capture.deltas)} messages: faults in long recordings are tried over sockets")
-    truth = Truth.of(capture)
-    by_place = {place: index for index, place in enumerate(truth.places)}
-    for at in range(len(deltas)):
-        start = max(0, at - 1)
-        window = _FAULTS[fault](deltas[start : at + _AFTER], at - start)
-        # A snapshot fetched later is newer: it stands at what the venue has sent by then.
-        newest, last = start, by_place[deltas[min(at + _AFTER, len(deltas)) - 1].last]
-        harness = Harness(
-            capture.market,
-            lambda: _as_snapshot(truth.places[newest], *truth.books[newest], deltas[at].time),  # noqa: B023
-        )
+    for position, (at, window) in enumerate(_windows(capture)):
+        places = list(window.books)
+        newest = 0  # what the venue has sent by now: a snapshot fetched later is newer
+        harness = Harness(capture.market, lambda: window.snapshot(places[newest]))  # noqa: B023
 
         def compare(view: BookView) -> None:
             if view.valid:
-                index = by_place[view.sequence]
-                # All levels where the book is new and at the end, the best of them at each step between.
-                whole = len(harness.views) < 2 or not harness.views[-2][1] or index == last  # noqa: B023
-                depth = None if whole else 5
-                bids, asks = truth.best_first(index)
-                got = list(view.bids(depth)), list(view.asks(depth))
-                assert got == (bids[:depth], asks[:depth]), f"position {at}"  # noqa: B023
+                assert (list(view.bids()), list(view.asks())) == window.books[view.sequence], position  # noqa: B023
 
         harness.on_view = compare
         harness.builder.on_subscribed()
         harness.work()
-        for index, delta in enumerate(window):
-            newest = max(newest, by_place[delta.last])
+        for index, delta in enumerate(_FAULTS[fault](window.deltas, at)):
+            newest = max(newest, places.index(delta.last))
             harness.feed(delta)
-            if index >= at - start + 3:
+            if index >= at + 3:
                 harness.work()
         harness.work()
 
-        seen = at < len(deltas) - 1 and fault != "duplicated"
-        assert harness.builder.valid, f"position {at}"
-        assert harness.builder.sequence == truth.places[newest], f"position {at}"
-        assert (harness.builder.resyncs, len(harness.gaps)) == (int(seen), int(seen)), f"position {at}"
-        assert [valid for _, valid in harness.views].count(False) == int(seen), f"position {at}"
+        seen = int(at < len(window.deltas) - 1 and fault != "duplicated")
+        assert harness.builder.valid, position
+        assert harness.builder.sequence == places[newest], position
+        assert (harness.builder.resyncs, len(harness.gaps)) == (seen, seen), position
+        assert [valid for _, valid in harness.views].count(False) == seen, position
