@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import gzip
 import json
-import os
 import random
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from decimal import Decimal
@@ -15,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from captures import has_sequence, lines, recordings
 
 from fra.adapters.custom.books import BookBuilder
 from fra.adapters.custom.levels import Levels
@@ -35,8 +34,7 @@ from fra.emulator.playback import recorded_source
 from fra.emulator.playback.track import Fault
 from fra.exchanges.okx import convert
 
-RECORDED = Path(os.environ.get("FRA_FIXTURES", "")) / "recordings" / "okx"
-CAPTURES = sorted(RECORDED.glob("*-book/*")) if "FRA_FIXTURES" in os.environ else []
+CAPTURES = recordings("okx/*-book/*")
 PUSH = msgspec.json.Decoder(convert.BookPush)
 Side = dict[Decimal, str]
 Both = tuple[list[PriceLevel], list[PriceLevel]]
@@ -44,16 +42,11 @@ Both = tuple[list[PriceLevel], list[PriceLevel]]
 
 @functools.cache
 def messages(path: Path) -> list[str]:
-    text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
-    return [line["raw"] for line in map(json.loads, text.splitlines()) if line["dir"] == "recv"]
+    return [line["raw"] for line in lines(path) if line["dir"] == "recv"]
 
 
 def rows(message: str) -> Iterator[dict[str, Any]]:
     yield from json.loads(message)["data"]
-
-
-def has_sequence(path: Path) -> bool:
-    return "seqId" in next(rows(messages(path)[0]))
 
 
 CHAINED = [path for path in CAPTURES if has_sequence(path)]
@@ -62,7 +55,7 @@ CHECKED = [path for path in CAPTURES if not has_sequence(path)]
 
 def each(paths: Sequence[Path]) -> pytest.MarkDecorator:
     absent = pytest.param(None, marks=pytest.mark.skip("FRA_FIXTURES does not name the folder of recorded data"))
-    params = [pytest.param(path, id=str(path.relative_to(RECORDED))) for path in paths] or [absent]
+    params = [pytest.param(path, id=f"{path.parent.name}/{path.name}") for path in paths] or [absent]
     return pytest.mark.parametrize("capture", params)
 
 
@@ -219,7 +212,7 @@ def test_best_levels_equal_the_recorded_bbo_of_the_same_sequence(capture: Path) 
     session, _, venue_id = capture.name.partition("__")
     venue_id = venue_id.removesuffix(".gz").removesuffix(".jsonl")
     told = {}
-    for ticker in RECORDED.glob(f"v5-ticker/{session}.jsonl*"):
+    for ticker in recordings(f"okx/v5-ticker/{session}.jsonl*"):
         for message in messages(ticker):
             if json.loads(message)["arg"] == {"channel": "bbo-tbt", "instId": venue_id}:
                 told.update({row["seqId"]: row for row in rows(message)})
@@ -292,10 +285,9 @@ async def test_swapped_messages_anywhere_show_no_false_book_and_heal(capture: Pa
 class Watched:
     """What a listener sees of a played capture, each valid state compared in full."""
 
-    def __init__(self, capture: Path, size: Decimal, faults: dict[int, Fault]) -> None:
+    def __init__(self, capture: Path, size: Decimal) -> None:
         self.truth, _ = truth(capture)
         self.size = size
-        self.faults = faults
         self.sequences: list[int] = []
         self.invalid = 0
         self.changed = asyncio.Event()
@@ -304,7 +296,6 @@ class Watched:
         self.changed.set()
         if not view.valid:
             self.invalid += 1
-            self.faults.clear()  # the recording starts anew when it is subscribed to again, and is whole then
             return
         assert view.sequence is not None
         seen = tuple(
@@ -328,20 +319,12 @@ async def play(capture: Path, faults: dict[int, Fault]) -> tuple[Watched, OkxVen
         connect("okx", base_url=emulator.okx.markets, markets=[market], options=options) as okx,
     ):
         (symbol,) = await okx.get_symbols()
-        watched = Watched(capture, symbol.contract_size, faults)
+        watched = Watched(capture, symbol.contract_size)
         books = okx.subscribe_orderbook(symbol.name)
         books.add_listener(watched)
         await watched.reach(last_sequence(messages(capture)[-1]))
         await books.close()
     return watched, emulator.okx
-
-
-@each(CHAINED)
-async def test_a_capture_plays_over_a_socket_without_a_gap(capture: Path) -> None:
-    watched, venue = await play(capture, {})
-    assert watched.sequences == [last_sequence(message) for message in messages(capture)]
-    assert watched.invalid == 0
-    assert sum(venue.stats.subscriptions.values()) == 1
 
 
 @pytest.mark.parametrize("fault", ["drop", "duplicate", "swap"])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -13,24 +11,19 @@ from typing import Any
 
 import msgspec
 import pytest
+from captures import lines, recordings
 
 from fra.core import KlineInterval, Symbol
 from fra.exchanges.okx import convert, wire
 
-RECORDED = Path(os.environ.get("FRA_FIXTURES", "")) / "recordings" / "okx"
 NOW = 1_700_000_000_000
 
 
 def each(pattern: str) -> pytest.MarkDecorator:
-    found = sorted(RECORDED.glob(pattern)) if "FRA_FIXTURES" in os.environ else []
+    found = recordings(f"okx/{pattern}")
     absent = pytest.param(None, marks=pytest.mark.skip("FRA_FIXTURES does not name the folder of recorded data"))
-    params = [pytest.param(path, id=str(path.relative_to(RECORDED))) for path in found] or [absent]
+    params = [pytest.param(path, id=f"{path.parent.name}/{path.name}") for path in found] or [absent]
     return pytest.mark.parametrize("capture", params)
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return [json.loads(line) for line in text.decode().splitlines()]
 
 
 def pushed(path: Path, channel: str) -> Iterator[tuple[str, Any]]:

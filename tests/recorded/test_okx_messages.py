@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from captures import lines, recordings
 
 from fra.adapters.custom.errors import Failure
 from fra.core import IntervalSource, KlineInterval, MarketKind, RateKind, Side, Symbol, connect
@@ -29,14 +29,9 @@ NOW = 1_700_000_000_000
 ABSENT = pytest.param(None, marks=pytest.mark.skip("FRA_FIXTURES does not name the folder of recorded data"))
 
 
-def lines(path: Path) -> list[dict[str, Any]]:
-    text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return [json.loads(line) for line in text.decode().splitlines()]
-
-
 def each(pattern: str) -> pytest.MarkDecorator:
-    found = sorted(RECORDED.glob(pattern)) if FIXTURES else []
-    params = [pytest.param(path, id=str(path.relative_to(RECORDED))) for path in found] or [ABSENT]
+    found = recordings(f"okx/{pattern}")
+    params = [pytest.param(path, id=f"{path.parent.name}/{path.name}") for path in found] or [ABSENT]
     return pytest.mark.parametrize("capture", params)
 
 
@@ -224,7 +219,7 @@ async def test_recorded_instruments_load_whole_over_a_socket(capture: Path) -> N
 
 
 def samples() -> list[dict[str, Any]]:
-    return lines(RECORDED / "samples-rest" / "jkorf-unifiedapi-exchangedata.jsonl") if FIXTURES else []
+    return list(lines(RECORDED / "samples-rest" / "jkorf-unifiedapi-exchangedata.jsonl")) if FIXTURES else []
 
 
 Converted = Callable[[Any], object]
