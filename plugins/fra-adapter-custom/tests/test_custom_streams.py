@@ -15,6 +15,7 @@ from fra.adapters.custom import Peek, ServerPing, TextPing, publishing
 from fra.core import (
     ConnectionStatus,
     ExchangeAPIError,
+    ExchangeAuthError,
     ExchangeConnectionError,
     ExchangeRateLimitError,
     RateLimit,
@@ -565,3 +566,39 @@ async def test_delays_grow_for_a_venue_that_accepts_and_cuts(bench: Any) -> None
     await bench.until(lambda: len(bench.venue.sockets) >= 3)
     await asyncio.sleep(1.0)
     assert len(bench.venue.sockets) < 12
+
+
+async def test_a_refused_login_fails_the_streams_and_closes_the_connection(bench: Any, toy_dialect: Any) -> None:
+    class Private(toy_dialect):
+        def login(self, request_id: int) -> str | None:
+            return json.dumps({"op": "subscribe", "topics": ["login"], "id": request_id})
+
+    bench.venue.refuse = {"login"}
+    plugin = await bench.plugin(dialect=Private)
+    sink = bench.sink(plugin.ticks("A"))
+    await bench.until(lambda: sink.source.status is StreamStatus.FAILED)
+    await bench.until(lambda: not bench.venue.open_sockets)
+    assert [request["topics"] for request in bench.venue.sockets[0].requests] == [["login"]]
+
+
+async def test_nothing_is_subscribed_before_the_login_was_taken(bench: Any, toy_dialect: Any) -> None:
+    class Private(toy_dialect):
+        def login(self, request_id: int) -> str | None:
+            return json.dumps({"op": "subscribe", "topics": ["login"], "id": request_id})
+
+    plugin = await bench.plugin(dialect=Private)
+    sink = bench.sink(plugin.ticks("A"))
+    socket = await bench.ready("ticks.A", sink)
+    assert [request["topics"] for request in socket.requests] == [["login"], ["ticks.A"]]
+
+
+async def test_a_login_without_credentials_fails_the_streams(bench: Any, toy_dialect: Any) -> None:
+    class Private(toy_dialect):
+        def login(self, request_id: int) -> str | None:
+            raise ExchangeAuthError("this call needs credentials")
+
+    plugin = await bench.plugin(dialect=Private)
+    sink = bench.sink(plugin.ticks("A"))
+    await bench.until(lambda: sink.source.status is StreamStatus.FAILED)
+    await bench.until(lambda: not bench.venue.open_sockets)
+    assert isinstance(sink.source.error, ExchangeAuthError)

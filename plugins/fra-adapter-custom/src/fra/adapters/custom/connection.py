@@ -12,8 +12,10 @@ from typing import Final, Protocol
 
 from fra.adapters.custom.dialect import Ack, Dialect, Notice, Refused
 from fra.adapters.custom.inflate import TooLarge, gunzip
-from fra.adapters.custom.topic import Receiver, Seam, Topic
+from fra.adapters.custom.seam import Seam
+from fra.adapters.custom.topic import Receiver, Topic
 from fra.adapters.custom.transport import Transport
+from fra.adapters.custom.watchdog import Watchdog
 from fra.core import (
     ExchangeAPIError,
     ExchangeConnectionError,
@@ -22,11 +24,7 @@ from fra.core import (
     RateLimiter,
 )
 
-_SHORTEST_TICK: Final = 0.02
-_LONGEST_TICK: Final = 1.0
 _STRANGERS: Final = 100
-_SECOND_CHANCE: Final = 0.75
-"""Of the deadline: so that a connection goes within twice the deadline, ticks included."""
 
 
 class Host(Protocol):
@@ -107,9 +105,7 @@ class Connection:
         self._strangers: set[bytes] = set()
         self._heard = False
         self._on_frame = self._frame_receiver()
-        self._quiet_since = monotonic()
-        self._pinged = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._watchdog = Watchdog(self, dialect, ack_timeout=ack_timeout)
         self._lifetime: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -124,7 +120,7 @@ class Connection:
         ]
         if lifetime is not None:
             self._lifetime = self._loop.call_later(lifetime, self.rotate, "its lifetime is nearly over")
-        self._tick()
+        self._watchdog.start()
         self.wake()
 
     def lose(self, error: ExchangeError) -> None:
@@ -142,10 +138,10 @@ class Connection:
 
     async def close(self) -> None:
         """End it and everything that belongs to it. Idempotent."""
-        self.lose(self._broken("closed by us"))
-        for timer in (self._timer, self._lifetime):
-            if timer is not None:
-                timer.cancel()
+        self.lose(self.broken("closed by us"))
+        self._watchdog.stop()
+        if self._lifetime is not None:
+            self._lifetime.cancel()
         for task in self._tasks:
             task.cancel()
         try:
@@ -181,7 +177,7 @@ class Connection:
             reason = await self._transport.run(on_frame, self._on_ping)
         except Exception as error:
             reason = f"the connection broke: {type(error).__name__}"
-        self.lose(self._broken(reason))
+        self.lose(self.broken(reason))
 
     def _on_ping(self) -> None:
         self._heard = True
@@ -285,8 +281,7 @@ class Connection:
         answer = self._dialect.heartbeat.answer(frame)
         if answer is not False:
             if isinstance(answer, str):
-                self._replies.append(answer)
-                self.wake()
+                self.reply(answer)
             return
         match self._dialect.control(frame):
             case Ack() as ack:
@@ -390,7 +385,7 @@ class Connection:
                 if not self.settled.done() and not self._requests and self._login_id is None:
                     self.settled.set_result(None)
         except Exception as error:
-            self.lose(self._broken(f"the connection broke: {type(error).__name__}"))
+            self.lose(self.broken(f"the connection broke: {type(error).__name__}"))
 
     def _start_login(self) -> int | None:
         text = self._dialect.login(self._next_id + 1)
@@ -441,65 +436,27 @@ class Connection:
                 Seam(topic, topic.carrier, self)
         return self._dialect.subscribe(texts, self._next_id)
 
-    # --- watching
+    # --- what the watchdog asks
 
-    def _tick(self) -> None:
-        if self.lost.done():
-            return
-        now = monotonic()
-        if self._heard:
-            self._heard, self._quiet_since, self._pinged = False, now, False
-        quiet = now - self._quiet_since
-        error = self._silence(quiet) or self._unanswered(now) or self._staleness(now, quiet)
-        if error is not None:
-            self.lose(error)
-            return
-        self._timer = self._loop.call_later(self._interval(), self._tick)
+    def is_lost(self) -> bool:
+        return self.lost.done()
 
-    def _interval(self) -> float:
-        heartbeat = self._dialect.heartbeat
-        spans = [self._dialect.silence, self._ack_timeout, heartbeat.timeout, heartbeat.interval or _LONGEST_TICK]
-        spans += [topic.staleness for topic in self._host.topics.values() if topic.staleness is not None]
-        return min(_LONGEST_TICK, max(_SHORTEST_TICK, min(spans) / 8))
+    def take_heard(self) -> bool:
+        """Whether anything came since it was last asked."""
+        heard, self._heard = self._heard, False
+        return heard
 
-    def _silence(self, quiet: float) -> ExchangeError | None:
-        heartbeat = self._dialect.heartbeat
-        if heartbeat.interval is not None and quiet >= heartbeat.interval:
-            if not self._pinged:
-                self._pinged = True
-                if (ping := heartbeat.ping()) is not None:
-                    self._replies.append(ping)
-                    self.wake()
-            elif quiet >= heartbeat.interval + heartbeat.timeout:
-                return self._broken(f"the ping was not answered within {heartbeat.timeout:g} s")
-        if quiet >= self._dialect.silence:
-            return self._broken(f"nothing came for {quiet:.1f} s")
-        return None
+    def carried(self) -> Iterable[Topic]:
+        return tuple(topic for topic in self._carried.values() if topic.carrier is self)
 
-    def _unanswered(self, now: float) -> ExchangeError | None:
-        if any(request.deadline <= now for request in self._requests.values()):
-            return self._broken(f"a subscription was not answered within {self._ack_timeout:g} s")
-        return None
+    def overdue(self, now: float) -> bool:
+        """Whether the venue owes us an answer for too long."""
+        return any(request.deadline <= now for request in self._requests.values())
 
-    def _staleness(self, now: float, quiet: float) -> ExchangeError | None:
-        """A stream without data is STALE and subscribed anew; a silent connection, or a second time, is given up."""
-        for topic in tuple(self._carried.values()):
-            deadline = topic.staleness
-            if deadline is None or topic.carrier is not self:
-                continue
-            if topic.renewed_at is not None:
-                if topic.last_data > topic.renewed_at:
-                    topic.renewed_at = None
-                elif now - topic.renewed_at >= _SECOND_CHANCE * deadline:
-                    return self._broken(f"{topic.text} had no data although it was subscribed anew")
-            elif (age := topic.age(now)) >= deadline:
-                error = self._broken(f"{topic.text} had no data for {age:.1f} s")
-                topic.stale(error)
-                if quiet + self._interval() >= deadline:  # it is known to within one tick
-                    return error
-                topic.renewed_at = now
-                topic.renew(error)
-        return None
+    def reply(self, text: str) -> None:
+        """Send ``text`` before anything else."""
+        self._replies.append(text)
+        self.wake()
 
-    def _broken(self, reason: str) -> ExchangeConnectionError:
+    def broken(self, reason: str) -> ExchangeConnectionError:
         return ExchangeConnectionError(reason, exchange=self._host.name)

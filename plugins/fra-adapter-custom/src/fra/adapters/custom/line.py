@@ -14,7 +14,7 @@ from fra.adapters.custom.dialect import Dialect, Refused
 from fra.adapters.custom.options import CustomOptions
 from fra.adapters.custom.topic import Topic
 from fra.adapters.custom.transport import Transport
-from fra.core import ExchangeError, ReconnectManager
+from fra.core import ExchangeAuthError, ExchangeError, ReconnectManager
 
 _ROTATE_AT: Final = 0.95
 _ROTATE_SPREAD: Final = 0.05
@@ -49,6 +49,7 @@ class LineHost(Protocol):
     def refusal(self, refused: Refused) -> ExchangeError: ...
     def redact(self, frame: bytes) -> bytes: ...
     def report(self, error: ExchangeError, *, where: str) -> None: ...
+    def line_idle(self, line: Line) -> None: ...
     def line_up(self, line: Line) -> None: ...
     def line_down(self, line: Line, error: ExchangeError) -> None: ...
 
@@ -88,8 +89,11 @@ class Line:
         self._host.report(error, where=f"stream {self.address}")
 
     def forget(self, topic: Topic) -> None:
+        """Want ``topic`` no longer; a line without topics ends."""
         if self.topics.get(topic.text) is topic:
             del self.topics[topic.text]
+            if not self.topics:
+                self._host.line_idle(self)
 
     def up(self) -> None:
         self._host.line_up(self)
@@ -166,7 +170,13 @@ class Line:
         if lifetime is not None:
             # Spread, so that the connections of one start do not all move at once.
             lifetime *= _ROTATE_AT - self._rng.uniform(0.0, _ROTATE_SPREAD)
-        connection.start(lifetime=lifetime)
+        try:
+            connection.start(lifetime=lifetime)
+        except Exception as error:
+            await connection.close()
+            if isinstance(error, ExchangeAuthError):
+                self.login_refused(error)
+            raise
         return connection
 
     async def _serve(self) -> ExchangeError:

@@ -154,10 +154,8 @@ class StreamClient:
             line.forget(topic)
         topic.remove(entry)
         line.wake()
-        if not line.topics:
-            self._end_line(line)
 
-    def _end_line(self, line: Line) -> None:
+    def line_idle(self, line: Line) -> None:
         lines = self._lines.get(line.address, [])
         if line in lines:
             lines.remove(line)
