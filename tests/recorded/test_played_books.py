@@ -80,7 +80,7 @@ def started(capture: Capture) -> Capture:
 
 def check(watch: Watch, capture: Capture) -> None:
     assert watch.wrong == []
-    assert watch.invalid == 0
+    assert watch.losses == 0
     assert watch.sequences == [change.sequence for change in capture.changes]
     assert watch.compared >= min(len(capture.changes), _WHOLE_BOOKS)
     assert watch.matched == watch.told.keys() & {change.sequence for change in capture.changes}

@@ -63,6 +63,8 @@ class Capture:
     """The update id after which its first delta comes."""
     first_id: int = 0
     """Where the ids of its first delta begin (Binance)."""
+    asked_at: int = 0
+    """How many deltas had come when the snapshot was recorded (Binance)."""
 
     @property
     def name(self) -> str:
@@ -110,10 +112,11 @@ def read(path: Path) -> Capture:
         return Capture(path, venue, market, venue_id, [change for change, _ in rows], rows[0][1])
     snapshot: Change | None = None
     deltas: list[tuple[Change, int]] = []
-    first_id = 0
+    first_id = asked_at = 0
     for line in lines(path):
         body = json.loads(line["raw"]) if line["dir"] in ("http", "recv") else {}
         if line["dir"] == "http":
+            asked_at = len(deltas)
             snapshot = Change(body["lastUpdateId"], _pairs(body["bids"]), _pairs(body["asks"]), whole=True)
         elif line["dir"] == "recv":
             data = body.get("data", body)
@@ -124,7 +127,7 @@ def read(path: Path) -> Capture:
         # Spot drops what ends at the snapshot or before it, USD-M only what ends before it.
         last = snapshot.sequence + (market == "spot")
         changes = [snapshot, *(change for change in changes if change.sequence >= last)]
-    return Capture(path, venue, market, venue_id, changes, deltas[0][1], first_id)
+    return Capture(path, venue, market, venue_id, changes, deltas[0][1], first_id, asked_at)
 
 
 def _okx(raw: str) -> tuple[Change, int]:
@@ -179,6 +182,12 @@ class Replay:
         self._done = place
         return True
 
+    def cut(self, depth: int) -> None:
+        """Forget what lies beyond the `depth` best levels, as a snapshot of that depth does."""
+        for side, best_last in ((self._bids, False), (self._asks, True)):
+            for price in sorted(side, reverse=best_last)[: max(0, len(side) - depth)]:
+                del side[price]
+
     def levels(self) -> tuple[Levels, Levels]:
         return sorted(self._bids.items(), reverse=True), sorted(self._asks.items())
 
@@ -211,17 +220,22 @@ class Watch:
         self.told = told or {}
         self.sequences: list[int | None] = []
         """Of every valid view, in order."""
-        self.invalid = 0
+        self.losses = 0
+        """How often a valid book was told to be lost."""
         self.compared = 0
         self.matched: set[int] = set()
         """Update ids at which the ticker's best was found."""
         self.wrong: list[str] = []
+        self.valid = False
+        self.anew: Callable[[], None] = lambda: None
+        """Called when a book is valid again, before it is compared."""
         self._whole = whole
         self._best = best
 
     def __call__(self, view: BookView) -> None:
         if not view.valid:
-            self.invalid += 1
+            self.losses += self.valid
+            self.valid = False
             if view.bids() or view.asks():
                 self.wrong.append("an invalid view shows levels")
             return
@@ -229,6 +243,9 @@ class Watch:
         if view.sequence is None or not self.replay.go_to(view.sequence):
             self.wrong.append(f"the venue never stood at {view.sequence}")
             return
+        if self.losses and not self.valid:
+            self.anew()
+        self.valid = True
         if self._best(len(self.sequences)) and best_of(view) != self.replay.best():
             self.wrong.append(f"at {view.sequence} best is {best_of(view)}, not {self.replay.best()}")
         if view.sequence in self.told:
