@@ -32,10 +32,10 @@ from fra.core import (
 from fra.emulator import Emulator, OkxVenue
 from fra.emulator.playback import recorded_source
 from fra.emulator.playback.track import Fault
-from fra.exchanges.okx import convert
+from fra.exchanges.okx import books
 
 CAPTURES = recordings("okx/*-book/*")
-PUSH = msgspec.json.Decoder(convert.BookPush)
+PUSH = msgspec.json.Decoder(books.BookPush)
 Side = dict[Decimal, str]
 Both = tuple[list[PriceLevel], list[PriceLevel]]
 
@@ -105,7 +105,7 @@ def test_checksums_match(capture: Path) -> None:
                 levels.update(bids, asks)
             if row.get("checksum"):
                 checked += 1
-                assert convert.checksum(levels) == row["checksum"], f"after {checked + absent} rows"
+                assert books.checksum(levels) == row["checksum"], f"after {checked + absent} rows"
             else:
                 absent += 1
             assert (list(levels.bids()), list(levels.asks())) == replay.levels()
@@ -160,7 +160,7 @@ class Played:
     def __init__(self, capture: Path) -> None:
         self.upstream = Upstream()
         self.builder = BookBuilder(
-            symbol_of(capture), self.upstream, OKX_BOOKS, convert.feed, exchange="okx", checksum=convert.checksum
+            symbol_of(capture), self.upstream, OKX_BOOKS, books.BookFeed(), exchange="okx", checksum=books.checksum
         )
         self.messages = messages(capture)
         self.truth, self.times = truth(capture)
@@ -320,10 +320,10 @@ async def play(capture: Path, faults: dict[int, Fault]) -> tuple[Watched, OkxVen
     ):
         (symbol,) = await okx.get_symbols()
         watched = Watched(capture, symbol.contract_size)
-        books = okx.subscribe_orderbook(symbol.name)
-        books.add_listener(watched)
+        live = okx.subscribe_orderbook(symbol.name)
+        live.add_listener(watched)
         await watched.reach(last_sequence(messages(capture)[-1]))
-        await books.close()
+        await live.close()
     return watched, emulator.okx
 
 

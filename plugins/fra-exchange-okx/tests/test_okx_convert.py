@@ -115,6 +115,11 @@ class TestInstruments:
         (symbol,) = convert.symbols([instrument(maxLmtSz="9999999999.0000000000000001", ctVal="1234")])
         assert symbol.max_amount == Decimal("12339999998766.0000000000001234")
 
+    @pytest.mark.parametrize("largest", ["", "0"])
+    def test_no_largest_size_is_no_limit(self, largest: str) -> None:
+        (symbol,) = convert.symbols([instrument(maxLmtSz=largest)])
+        assert symbol.max_amount is None
+
     @pytest.mark.parametrize(
         ("fields", "reason"),
         [
@@ -127,6 +132,7 @@ class TestInstruments:
             ({"ctVal": ""}, "ctVal is ''"),
             ({"tickSz": "0"}, "tickSz is '0'"),
             ({"lotSz": "abc"}, "lotSz is 'abc'"),
+            ({"maxLmtSz": "abc"}, "maxLmtSz is 'abc'"),
             ({"instType": "FUTURES"}, "futures instruments are not covered"),
         ],
     )

@@ -7,10 +7,6 @@ from datetime import timedelta
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from typing import Final
 
-import msgspec
-
-from fra.adapters.custom.books import BookBuilder, BookSnapshot
-from fra.adapters.custom.levels import Levels, interleaved_crc32
 from fra.core import (
     ExchangeAPIError,
     FundingRate,
@@ -125,7 +121,7 @@ def _swap(row: wire.Instrument) -> Symbol:
 def _symbol(
     row: wire.Instrument, kind: MarketKind, *, base: str, quote: str, size: Decimal, settle: str | None = None
 ) -> Symbol:
-    largest = number(row.maxLmtSz)
+    largest = None if row.maxLmtSz in ("", "0") else _positive(row, "maxLmtSz")
     return Symbol(
         name=f"{base}/{quote}:{settle}" if settle else f"{base}/{quote}",
         venue_id=row.instId,
@@ -154,60 +150,7 @@ def _positive(row: wire.Instrument, field: str) -> Decimal:
     return value
 
 
-# --- books -------------------------------------------------------------------------------------------------------
-
-_CHANGE: Final = msgspec.json.Decoder(wire.BookChange, strict=False)
-_TEXTS: Final = msgspec.json.Decoder(wire.BookTexts)
-_CHECKED_LEVELS: Final = 25
-
-RawRow = msgspec.Raw
-BookPush = wire.Push[RawRow]
-"""A message of the ``books`` channel; its row is decoded in :func:`feed`, which needs the prices' spelling rarely."""
-
-
-def feed(book: BookBuilder[BookPush], push: BookPush, received_ms: int) -> None:
-    """Hand one message of the ``books`` channel to the builder (API v5 guide, "Order book channel")."""
-    for raw in push.data:
-        row = _CHANGE.decode(raw)
-        bids = [(level.px, level.sz) for level in row.bids]
-        asks = [(level.px, level.sz) for level in row.asks]
-        if row.checksum:
-            texts = _TEXTS.decode(raw)
-            book.levels.keep_texts(texts.bids)
-            book.levels.keep_texts(texts.asks)
-        timestamp_ms, check = int(row.ts), row.checksum or None
-        if push.action == "snapshot":
-            book.snapshot(bids, asks, received_ms, sequence=row.seqId, timestamp_ms=timestamp_ms, check=check)
-        elif not bids and not asks and row.seqId == row.prevSeqId == book.sequence:
-            book.touch(received_ms)
-        else:
-            book.update(
-                bids,
-                asks,
-                received_ms,
-                last=row.seqId,
-                previous=row.prevSeqId,
-                timestamp_ms=timestamp_ms,
-                check=check,
-            )
-
-
-def checksum(levels: Levels) -> int:
-    """What OKX's ``checksum`` would be for these levels."""
-    return interleaved_crc32(*levels.texts(_CHECKED_LEVELS))
-
-
-def snapshot(row: wire.Book, symbol: Symbol, *, received_ms: int) -> BookSnapshot:
-    """A REST book as the builder starts from one. Raises ExchangeAPIError where it has no ``seqId``."""
-    if row.seqId is None:
-        raise ExchangeAPIError(f"the book of {symbol.venue_id} came without a seqId", response=repr(row))
-    return BookSnapshot(
-        bids=[(float(level[0]), level[1]) for level in row.bids],
-        asks=[(float(level[0]), level[1]) for level in row.asks],
-        sequence=row.seqId,
-        timestamp_ms=moment(row.ts),
-        received_ms=received_ms,
-    )
+# --- prices ------------------------------------------------------------------------------------------------------
 
 
 def order_book(row: wire.Book, symbol: Symbol, *, received_ms: int) -> OrderBook:
@@ -220,9 +163,6 @@ def order_book(row: wire.Book, symbol: Symbol, *, received_ms: int) -> OrderBook
         timestamp_ms=moment(row.ts),
         sequence=row.seqId,
     )
-
-
-# --- prices ------------------------------------------------------------------------------------------------------
 
 
 def amount(text: str, symbol: Symbol) -> Decimal:

@@ -38,7 +38,7 @@ from fra.core import (
     Ticker,
     Trade,
 )
-from fra.exchanges.okx import convert, wire
+from fra.exchanges.okx import books, convert, wire
 from fra.exchanges.okx.auth import OKXAuth
 from fra.exchanges.okx.dialect import OKXDialect
 from fra.exchanges.okx.errors import ERRORS
@@ -283,20 +283,20 @@ class OKXPlugin(CustomExchangePlugin):
     def subscribe_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> StreamSource[BookView]:
         """The 400 best levels, at most each 100 ms."""
 
-        def build(stream: Stream[BookView]) -> BookBuilder[convert.BookPush]:
+        def build(stream: Stream[BookView]) -> BookBuilder[books.BookPush]:
             async def fetch() -> BookSnapshot:
                 params = {"instId": symbol.venue_id, "sz": _LIVE_LEVELS}
                 reply = await self.http.request(endpoint_for(BOOK, symbol), params)
-                return convert.snapshot(self._one(reply, symbol.name), symbol, received_ms=self.context.now_ms())
+                return books.snapshot(self._one(reply, symbol.name), symbol, received_ms=self.context.now_ms())
 
             return BookBuilder(
                 symbol,
                 stream,
                 OKX_BOOKS,
-                convert.feed,
+                books.BookFeed(),
                 exchange=self.config.name,
                 fetch=fetch,
-                checksum=convert.checksum,
+                checksum=books.checksum,
             )
 
         return self.streams.open(channel_for(BOOK_CHANNEL, symbol), symbol, build)

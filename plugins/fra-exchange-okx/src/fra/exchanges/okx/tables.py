@@ -11,7 +11,8 @@ import attrs
 from fra.adapters.custom import Channel, Endpoint, Params
 from fra.adapters.custom.endpoint import Serves
 from fra.core import MarketKind, Operation, RateLimit, Symbol
-from fra.exchanges.okx import convert, wire
+from fra.exchanges.okx import wire
+from fra.exchanges.okx.books import RawRow
 from fra.exchanges.okx.dialect import CONNECTS, topic
 
 T = TypeVar("T")
@@ -95,7 +96,7 @@ MARK = _get("public/mark-price", wire.MarkPrice, markets=_SWAP)
 # A quiet book is repeated each 60 s, a funding rate comes each 30 to 90 s; the others are silent when nothing happens.
 BOOK_CHANNEL = tuple(
     attrs.evolve(row, snapshot_first=True)
-    for row in _push("books", convert.RawRow, serves=Operation.SUBSCRIBE_ORDERBOOK, staleness=90.0)
+    for row in _push("books", RawRow, serves=Operation.SUBSCRIBE_ORDERBOOK, staleness=90.0)
 )
 TICKER_CHANNEL = _push("tickers", wire.Ticker, serves=Operation.SUBSCRIBE_TICKER)
 BEST_CHANNEL = _push("bbo-tbt", wire.Book)
