@@ -52,6 +52,10 @@ class Peek:
     ends: bytes
     keep_end: bool = False
 
+    def __attrs_post_init__(self) -> None:
+        if not self.ends or self.ends in self.begins:
+            raise ValueError(f"the first {self.ends!r} of a frame cannot be the end of its topic after {self.begins!r}")
+
 
 class Dialect(ABC):
     """One venue's habits on one connection; a new one is made for each connection, so it may keep its state.
