@@ -91,9 +91,8 @@ class BookBuilder(Generic[M]):
     """One live book: a channel handler on one side, a StreamSource of BookViews on the other.
 
     ``feed(book, message, received_ms)`` translates. ``fetch`` gets a REST snapshot (needed by rules that start from
-    one; for channel rules the fallback when the channel sends none). ``on_gap`` is told of each gap once, after
-    consumers have been. ``checksum`` is compared with the ``check`` of each update that carries one other than None
-    and 0.
+    one; for channel rules the fallback when the channel sends none). ``checksum`` is compared with the ``check`` of
+    each update that carries one other than None and 0.
 
     While the state is VALID the levels are those of the venue at :attr:`sequence`, all of them. A gap, a crossed
     book or a wrong checksum makes it INVALID: consumers get one view that says so, then the gap, then nothing until
@@ -109,7 +108,6 @@ class BookBuilder(Generic[M]):
         *,
         exchange: str,
         fetch: Callable[[], Awaitable[BookSnapshot]] | None = None,
-        on_gap: Callable[[StreamGap], None] | None = None,
         checksum: Callable[[Levels], int] | None = None,
     ) -> None:
         if rule.snapshot_from is SnapshotFrom.REST and fetch is None:
@@ -126,7 +124,6 @@ class BookBuilder(Generic[M]):
         self._exchange = exchange
         self._fetch = fetch
         self._stream = stream
-        self._on_gap = on_gap
         self._checksum = checksum
         self._view = BookView(symbol=symbol.name, levels=self.levels, received_ms=0, valid=False)
         self._live = cast("_LiveView", self._view)
@@ -354,8 +351,6 @@ class BookBuilder(Generic[M]):
         gap = StreamGap(f"book of {self.symbol}: {reason}", start=self._place, end=end, exchange=self._exchange)
         self.source.gap(gap)
         self.source.set_status(StreamStatus.RECOVERING, error or gap)
-        if self._on_gap is not None:
-            self._on_gap(gap)
 
     def _resync(self) -> None:
         self._failures += 1

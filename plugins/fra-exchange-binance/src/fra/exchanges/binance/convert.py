@@ -293,17 +293,19 @@ def estimated_rate(
     index: str,
     time_ms: int,
     received_ms: int,
+    venue_ms: int = 0,
     terms: FundingTerms | None,
 ) -> FundingRate:
     """The running estimate. ``terms`` None: not known yet, so the interval stays unknown.
 
-    The venue's own next settlement counts. Only when it lies in the past (the venue is a message late at each
-    settlement) is it rolled forward by whole intervals, and marked derived.
+    The venue's own next settlement counts. Only when it lies in the past by the venue's clock (``time_ms`` of the row,
+    or ``venue_ms`` where that is later: the venue is a message late at each settlement, and an answer may be old) is
+    it rolled forward by whole intervals, and marked derived.
     """
-    derived = False
-    if terms is not None and next_ms < time_ms:
+    derived, now = False, max(time_ms, venue_ms)
+    if terms is not None and next_ms < now:
         interval_ms = terms.interval // timedelta(milliseconds=1)
-        next_ms += -((next_ms - time_ms) // interval_ms) * interval_ms
+        next_ms += -((next_ms - now) // interval_ms) * interval_ms
         derived = True
     return FundingRate(
         symbol=name,

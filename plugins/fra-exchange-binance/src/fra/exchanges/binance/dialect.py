@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 import msgspec
 
-from fra.adapters.custom import Ack, Control, Dialect, Notice, Refused
+from fra.adapters.custom import Ack, Control, Dialect, Notice, Peek, Refused
 from fra.core import RateLimit
 
 CONNECTIONS: Final = RateLimit("connections", 300, 300.0)
@@ -66,6 +66,7 @@ class BinanceDialect(Dialect):
     batch = 100
     topics_per_connection = 1024
     lifetime = 86_400.0
+    peek = Peek(begins=_HEAD, ends=b'","')
     connect_cost: Mapping[str, int] = MappingProxyType({CONNECTIONS.scope: 1})
 
     def __init__(self, market: str) -> None:

@@ -48,8 +48,16 @@ class FundingStream:
     settlement the terms are asked for again: the venue changes intervals there.
     """
 
-    def __init__(self, stream: Stream[FundingRate], symbol: Symbol, terms: FundingTermsBook) -> None:
+    def __init__(
+        self,
+        stream: Stream[FundingRate],
+        symbol: Symbol,
+        terms: FundingTermsBook,
+        *,
+        venue_ms: Callable[[], int],
+    ) -> None:
         self._stream = stream
+        self._venue_ms = venue_ms
         self._name = symbol.name
         self._venue_id = symbol.venue_id
         self._terms = terms
@@ -86,6 +94,7 @@ class FundingStream:
                 index=push.i,
                 time_ms=push.E,
                 received_ms=received_ms,
+                venue_ms=self._venue_ms(),
                 terms=self._terms.known(self._venue_id),
             )
         )

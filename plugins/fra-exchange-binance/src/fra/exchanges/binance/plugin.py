@@ -31,8 +31,6 @@ from fra.core import (
     KlineInterval,
     MarketKind,
     OrderBook,
-    StreamGap,
-    StreamGapped,
     StreamSource,
     Symbol,
     SymbolList,
@@ -131,9 +129,13 @@ class CustomBinancePlugin(CustomExchangePlugin):
         """Every spot pair, perpetual and dated USD-M contract, those not trading too (``active`` is False)."""
         lists: list[SymbolList] = []
         if SPOT in self.markets:
-            lists.append(convert.spot_symbols(await self.http.request(tables.SPOT_INFO)))
+            spot = await self.http.request(tables.SPOT_INFO)
+            self.adopt(tables.declared_limits(SPOT, spot.rateLimits))
+            lists.append(convert.spot_symbols(spot))
         if USDM in self.markets:
-            lists.append(convert.usdm_symbols(await self.http.request(tables.USDM_INFO)))
+            usdm = await self.http.request(tables.USDM_INFO)
+            self.adopt(tables.declared_limits(USDM, usdm.rateLimits))
+            lists.append(convert.usdm_symbols(usdm))
         symbols = convert.merged(lists)
         self._by_id = {(symbol.market, symbol.venue_id): symbol for symbol in symbols}
         return symbols
@@ -228,6 +230,7 @@ class CustomBinancePlugin(CustomExchangePlugin):
             index=row.indexPrice,
             time_ms=row.time,
             received_ms=self.context.now_ms(),
+            venue_ms=self.clock.now_ms(),
             terms=terms,
         )
 
@@ -258,7 +261,6 @@ class CustomBinancePlugin(CustomExchangePlugin):
                 _feed_book,
                 exchange=self.config.name,
                 fetch=lambda: self._snapshot(symbol),
-                on_gap=lambda gap: self._tell_gap(stream.topic, symbol, gap),
             )
 
         return self.streams.open(self._placed(channel), symbol, make)
@@ -269,17 +271,6 @@ class CustomBinancePlugin(CustomExchangePlugin):
         params = {"symbol": symbol.venue_id, "limit": tables.depth_limit(row.market, depth)}
         answer = await self.http.request(row, params)
         return BookSnapshot(answer.bids, answer.asks, answer.lastUpdateId, answer.T, self.context.now_ms())
-
-    def _tell_gap(self, topic: str, symbol: Symbol, gap: StreamGap) -> None:
-        self.emit_event(
-            StreamGapped(
-                exchange=self.config.name,
-                timestamp_ms=self.context.now_ms(),
-                channel=topic,
-                symbol=symbol.name,
-                gap=gap,
-            )
-        )
 
     def subscribe_ticker(self, symbol: Symbol) -> StreamSource[Ticker]:
         """Best prices and the amounts there, each time that one changes."""
@@ -316,7 +307,9 @@ class CustomBinancePlugin(CustomExchangePlugin):
     def subscribe_funding_rate(self, symbol: Symbol) -> StreamSource[FundingRate]:
         """The running estimate each second, with mark and index price."""
         return self.streams.open(
-            self._placed(tables.MARK_PRICE), symbol, lambda stream: FundingStream(stream, symbol, self._terms)
+            self._placed(tables.MARK_PRICE),
+            symbol,
+            lambda stream: FundingStream(stream, symbol, self._terms, venue_ms=self.clock.now_ms),
         )
 
     # --- helpers of the above

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, cast
+
+import attrs
 
 from fra.adapters.custom import Channel, Costs, Endpoint, Params
 from fra.core import KlineInterval, MarketKind, Operation, RateLimit, Symbol
@@ -18,6 +20,30 @@ USDM_FUNDING: Final = RateLimit("usdm.funding", 500, 300.0)
 """fundingRate and fundingInfo share 500 calls in 5 minutes."""
 
 LIMITS: Final = (SPOT_WEIGHT, SPOT_REQUESTS, USDM_WEIGHT, USDM_FUNDING, CONNECTIONS)
+
+DECLARED: Final = {
+    (SPOT, "REQUEST_WEIGHT"): SPOT_WEIGHT,
+    (SPOT, "RAW_REQUESTS"): SPOT_REQUESTS,
+    (USDM, "REQUEST_WEIGHT"): USDM_WEIGHT,
+}
+"""Which of the limits above exchangeInfo states under which ``rateLimitType``. The figures above hold until then."""
+
+INTERVALS: Final = {"SECOND": 1.0, "MINUTE": 60.0, "HOUR": 3600.0, "DAY": 86_400.0}
+
+
+def declared_limits(market: str, rows: Iterable[wire.DeclaredLimit]) -> list[RateLimit]:
+    """Limits as the venue states them now, of those that are counted here."""
+    return [
+        attrs.evolve(
+            DECLARED[market, row.rateLimitType], capacity=row.limit, interval=INTERVALS[row.interval] * row.intervalNum
+        )
+        for row in rows
+        if (market, row.rateLimitType) in DECLARED
+        and row.interval in INTERVALS
+        and row.limit > 0
+        and row.intervalNum > 0
+    ]
+
 
 _ANY_SPOT: Final = (MarketKind.SPOT,)
 _SWAP: Final = (MarketKind.LINEAR_SWAP,)

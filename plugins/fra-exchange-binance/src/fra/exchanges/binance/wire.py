@@ -39,6 +39,15 @@ class Filter(_Rest):
     notional: str | None = None
 
 
+class DeclaredLimit(_Rest):
+    """One of the venue's limits as it stands now: ``limit`` units in ``intervalNum`` times ``interval``."""
+
+    rateLimitType: str
+    interval: str
+    intervalNum: int
+    limit: int
+
+
 class SpotSymbol(_Rest):
     symbol: str
     status: str
@@ -49,6 +58,7 @@ class SpotSymbol(_Rest):
 
 class SpotInfo(_Rest):
     symbols: list[SpotSymbol]
+    rateLimits: list[DeclaredLimit] = []
 
 
 class UsdmSymbol(_Rest):
@@ -64,6 +74,7 @@ class UsdmSymbol(_Rest):
 
 class UsdmInfo(_Rest):
     symbols: list[UsdmSymbol]
+    rateLimits: list[DeclaredLimit] = []
 
 
 # --- REST: market data
