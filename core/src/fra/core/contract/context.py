@@ -31,6 +31,9 @@ class Limiter(Protocol):
         to a second old.
         """
 
+    def adjust(self, limit: RateLimit) -> None:
+        """The venue says what it allows now: ``limit`` replaces the one of its scope, for everybody who shares it."""
+
     def block(self, scope: str | None, seconds: float, reason: str) -> None:
         """The venue shut ``scope`` (None: everything) for ``seconds``: nobody is let through before."""
 

@@ -137,6 +137,7 @@ class CustomExchangePlugin(ExchangePluginInterface):
         urls = self._base_urls()
         limits = self._limits()
         self.limiter = context.limiter(self.venue, limits)
+        self._kept = {limit.scope: limit for limit in limits}
         self._network = Network(config)
         self.clock = ServerClock(self.server_time, context.now_ms)
         self.http = HttpClient(
@@ -236,6 +237,14 @@ class CustomExchangePlugin(ExchangePluginInterface):
                         cure=f"add it, or set markets = {sorted(set(self.markets) & set(override))}",
                     )
         return BaseUrls(defaults, override)
+
+    def adopt(self, limits: Iterable[RateLimit]) -> None:
+        """Keep to these limits from now on: the venue says that they hold. A capacity that the user set stays."""
+        for limit in limits:
+            limit = attrs.evolve(limit, capacity=self.config.rate_limit.get(limit.scope, limit.capacity))
+            if limit != self._kept.get(limit.scope):
+                self._kept[limit.scope] = limit
+                self.limiter.adjust(limit)
 
     def _limits(self) -> tuple[RateLimit, ...]:
         capacities = dict(self.config.rate_limit)

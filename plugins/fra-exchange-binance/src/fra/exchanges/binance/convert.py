@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 from fra.core import (
@@ -38,6 +39,7 @@ _FUTURES: Final = frozenset(
     for state in ("", "_DELIVERING", " DELIVERING")
 )
 _TRADING: Final = "TRADING"
+_NOTIONALS: Final = ("NOTIONAL", "MIN_NOTIONAL")
 _HOUR_MS: Final = 3_600_000
 
 DEFAULT_INTERVAL: Final = timedelta(hours=8)
@@ -86,43 +88,33 @@ def _collect(rows: Iterable[R], convert: Callable[[R], Symbol], name_of: Callabl
     return symbols
 
 
-class _Rules(NamedTuple):
-    tick_size: Decimal
-    lot_size: Decimal
-    min_amount: Decimal | None
-    max_amount: Decimal | None
-    min_notional: Decimal | None
+_Rules = tuple[Decimal, Decimal, Decimal | None, Decimal | None, Decimal | None]
 
 
 def _rules(filters: Iterable[wire.Filter]) -> _Rules:
-    """Tick, step and bounds. ``pricePrecision`` and its like are not the grid: only filters are."""
+    """Tick, step, smallest and largest amount, smallest notional. ``pricePrecision`` and its like are no grid."""
     tick = step = smallest = largest = notional = None
     for rule in filters:
-        match rule.filterType:
-            case "PRICE_FILTER":
-                tick = rule.tickSize
-            case "LOT_SIZE":
-                step, smallest, largest = rule.stepSize, rule.minQty, rule.maxQty
-            case "NOTIONAL" | "MIN_NOTIONAL":
-                notional = rule.minNotional or rule.notional
-    return _Rules(
-        _needed(tick, "tick size"), _needed(step, "step size"), _bound(smallest), _bound(largest), _bound(notional)
-    )
+        kind = rule.filterType
+        if kind == "PRICE_FILTER":
+            tick = _bound(rule.tickSize)
+        elif kind == "LOT_SIZE":
+            step, smallest, largest = _bound(rule.stepSize), _bound(rule.minQty), _bound(rule.maxQty)
+        elif kind in _NOTIONALS:
+            notional = _bound(rule.minNotional or rule.notional)
+    if tick is None or step is None:
+        raise _Refused(f"it has no {'tick' if tick is None else 'step'} size")
+    return tick, step, smallest, largest, notional
 
 
-def _needed(text: str | None, what: str) -> Decimal:
-    value = _bound(text)
-    if value is None:
-        raise _Refused(f"it has no {what}")
-    return value
-
-
+@lru_cache(maxsize=4096)
 def _bound(text: str | None) -> Decimal | None:
-    """A limit as a Decimal; the venue's zero is no limit."""
+    """A number above zero; the venue's zero is no limit. Thousands of symbols share a few texts, and then a number."""
     return (Decimal(text) or None) if text else None
 
 
 def _spot_symbol(row: wire.SpotSymbol) -> Symbol:
+    tick, step, smallest, largest, notional = _rules(row.filters)
     return Symbol(
         f"{row.baseAsset}/{row.quoteAsset}",
         row.symbol,
@@ -131,7 +123,11 @@ def _spot_symbol(row: wire.SpotSymbol) -> Symbol:
         row.quoteAsset,
         active=row.status == _TRADING,
         market=SPOT,
-        **_rules(row.filters)._asdict(),
+        tick_size=tick,
+        lot_size=step,
+        min_amount=smallest,
+        max_amount=largest,
+        min_notional=notional,
     )
 
 
@@ -145,6 +141,7 @@ def _usdm_symbol(row: wire.UsdmSymbol) -> Symbol:
         name = f"{name}-{datetime.fromtimestamp(expiry / 1000, tz=UTC):%y%m%d}"
     else:
         raise _Refused(f"contract type {row.contractType!r} (status {row.status})")
+    tick, step, smallest, largest, notional = _rules(row.filters)
     return Symbol(
         name,
         row.symbol,
@@ -155,7 +152,11 @@ def _usdm_symbol(row: wire.UsdmSymbol) -> Symbol:
         expiry_ms=expiry,
         active=row.status == _TRADING,
         market=USDM,
-        **_rules(row.filters)._asdict(),
+        tick_size=tick,
+        lot_size=step,
+        min_amount=smallest,
+        max_amount=largest,
+        min_notional=notional,
     )
 
 
