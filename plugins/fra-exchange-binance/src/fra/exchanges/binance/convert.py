@@ -97,20 +97,23 @@ def _rules(filters: Iterable[wire.Filter]) -> _Rules:
     for rule in filters:
         kind = rule.filterType
         if kind == "PRICE_FILTER":
-            tick = _bound(rule.tickSize)
+            tick = _shared(rule.tickSize)
         elif kind == "LOT_SIZE":
-            step, smallest, largest = _bound(rule.stepSize), _bound(rule.minQty), _bound(rule.maxQty)
+            step, smallest, largest = _shared(rule.stepSize), _shared(rule.minQty), _shared(rule.maxQty)
         elif kind in _NOTIONALS:
-            notional = _bound(rule.minNotional or rule.notional)
+            notional = _shared(rule.minNotional or rule.notional)
     if tick is None or step is None:
         raise _Refused(f"it has no {'tick' if tick is None else 'step'} size")
     return tick, step, smallest, largest, notional
 
 
-@lru_cache(maxsize=4096)
 def _bound(text: str | None) -> Decimal | None:
-    """A number above zero; the venue's zero is no limit. Thousands of symbols share a few texts, and then a number."""
+    """A number above zero; the venue's zero is none."""
     return (Decimal(text) or None) if text else None
+
+
+_shared: Final = lru_cache(maxsize=4096)(_bound)
+"""Thousands of symbols have a few steps and limits between them: the same text is the same object."""
 
 
 def _spot_symbol(row: wire.SpotSymbol) -> Symbol:
