@@ -17,26 +17,34 @@ _RUN = "import importlib, json, sys; sys.path.insert(0, sys.argv[1]); module = i
 print('\\n' + json.dumps(module.run(), default=str))"
 
 
-def flatten(
-    figures: Mapping[str, object], prefix: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], dict[str, object]]]:
-    """(names, plain figures) of every level that has plain figures."""
-    plain = {key: value for key, value in figures.items() if not isinstance(value, Mapping)}
+def rows(figures: object, names: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """(name, figures) of every level that has figures of its own; a list's items are named by their first text."""
+    if isinstance(figures, list):
+        for number, item in enumerate(figures, 1):
+            name = next((value for value in item.values() if isinstance(value, str)), str(number))
+            yield from rows({key: value for key, value in item.items() if value != name}, (*names, name))
+        return
+    assert isinstance(figures, Mapping)
+    plain = {key: value for key, value in figures.items() if not isinstance(value, Mapping | list)}
     if plain:
-        yield prefix, plain
+        yield " · ".join(names), "   ".join(f"{key} {shown(value)}" for key, value in plain.items())
     for key, value in figures.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, (*prefix, key))
+        if isinstance(value, Mapping | list):
+            yield from rows(value, (*names, key))
 
 
-def table(figures: Mapping[str, object]) -> list[str]:
+def shown(value: object) -> str:
+    """Three digits are what a measurement is good for."""
+    if isinstance(value, float) and abs(value) < 1_000:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if isinstance(value, int | float) else str(value)
+
+
+def table(figures: object) -> list[str]:
     """Lines of aligned text, one per row."""
-    rows = [(" · ".join(names), plain) for names, plain in flatten(figures)]
-    width = max((len(name) for name, _ in rows), default=0)
-    return [
-        f"  {name:<{width}}  {'  '.join(f'{key} {value}' for key, value in plain.items())}".rstrip()
-        for name, plain in rows
-    ]
+    lines = list(rows(figures))
+    width = max((len(name) for name, _ in lines), default=0)
+    return [f"  {name:<{width}}   {plain}" for name, plain in lines]
 
 
 def main(wanted: list[str]) -> int:
