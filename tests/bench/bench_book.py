@@ -24,7 +24,7 @@ from fra.adapters.custom.books import BookBuilder, BookSnapshot
 from fra.adapters.custom.sync import BINANCE_USDM
 from fra.core import BookView, ExchangeError, MarketKind, StreamGap, StreamSource, StreamStatus, Symbol
 from fra.exchanges.binance import tables
-from fra.exchanges.binance.plugin import _feed_book
+from fra.exchanges.binance.plugin import feed_book
 from fra.exchanges.binance.wire import Snapshot
 
 _ROUNDS = 5
@@ -105,7 +105,7 @@ class _Ours:
         async def fetch() -> BookSnapshot:
             return BookSnapshot(*rows, snapshot.lastUpdateId, snapshot.T, 0)
 
-        self.book = BookBuilder(symbol, self, BINANCE_USDM, _feed_book, exchange="binance", fetch=fetch)
+        self.book = BookBuilder(symbol, self, BINANCE_USDM, feed_book, exchange="binance", fetch=fetch)
         self.book.on_subscribed()
         assert self.work is not None
         try:

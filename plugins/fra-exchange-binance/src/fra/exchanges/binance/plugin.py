@@ -258,7 +258,7 @@ class CustomBinancePlugin(CustomExchangePlugin):
                 symbol,
                 stream,
                 _RULES[channel.market],
-                _feed_book,
+                feed_book,
                 exchange=self.config.name,
                 fetch=lambda: self._snapshot(symbol),
             )
@@ -329,7 +329,8 @@ class CustomBinancePlugin(CustomExchangePlugin):
         return self._by_id
 
 
-def _feed_book(book: BookBuilder[wire.DepthFrame], frame: wire.DepthFrame, received_ms: int) -> None:
+def feed_book(book: BookBuilder[wire.DepthFrame], frame: wire.DepthFrame, received_ms: int) -> None:
+    """Hand a frame of the depth stream, spot's or USD-M's, to its book."""
     data = frame.data
     book.update(
         data.b,
