@@ -198,8 +198,8 @@ def _add_reply(recording: Recording, file: Path, line: _Line, path: str) -> None
     endpoint = path.split("/", 3)[3]
     query = line.query or (urlsplit(line.url).query if line.url else "")
     params = dict(parse_qsl(query))
-    if (line.raw or "").startswith('{"code":'):
-        return
+    if line.raw == "null" or (line.raw or "").startswith('{"code":'):
+        return  # nothing came, or a refusal
     recording.replies.append(Reply(market, endpoint, params, line.raw or "", line.n, file.name))
 
 
