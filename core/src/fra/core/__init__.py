@@ -1,93 +1,88 @@
 """One async interface to every crypto exchange: everybody imports from here.
 
-The contract is here at once; what runs adapters (the host and its toolkit) is imported when it is first named, so that
-an adapter, a completion or a listing of plugins does not pay for an event loop that it never starts.
+Each name is imported when it is first asked for: an adapter does not pay for the host that runs it, nor a listing of
+plugins for the models.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
-
-from fra.core.contract.book import BookLevels, BookView, LazyLevels, OrderBook, PriceLevel
-from fra.core.contract.capabilities import (
-    Cell,
-    ClientOrderIdRule,
-    ConnectionStatus,
-    ExchangeCapabilities,
-    ExchangeMetadata,
-    MarketKind,
-    Operation,
-    PluginType,
-    RateLimit,
-    Support,
-)
-from fra.core.contract.config import ExchangeConfig, Secret
-from fra.core.contract.context import Limiter, PluginContext
-from fra.core.contract.errors import (
-    Banned,
-    ConfigError,
-    DuplicateOrder,
-    ExchangeAPIError,
-    ExchangeAuthError,
-    ExchangeConnectionError,
-    ExchangeError,
-    ExchangeRateLimitError,
-    FraError,
-    InsufficientFunds,
-    InvalidOrder,
-    NotSupported,
-    OrderNotFound,
-    OrderOutcomeUnknown,
-    OrderVetoed,
-    PermissionDenied,
-    PluginBlocked,
-    PluginBroken,
-    PluginConflict,
-    PluginError,
-    PluginIncompatible,
-    PluginNotFound,
-    StreamGap,
-    SymbolNotFound,
-)
-from fra.core.contract.events import (
-    EVENT_HOOKS,
-    ConnectionChanged,
-    ErrorRaised,
-    Event,
-    FillReceived,
-    FundingIntervalChanged,
-    FundingRateChanged,
-    HealthChecked,
-    OrderChanged,
-    OrderProposed,
-    PluginLoaded,
-    PluginUnloaded,
-    RateLimited,
-    StreamGapped,
-    SymbolsChanged,
-)
-from fra.core.contract.exchange import ExchangePluginInterface, NoOptions, UserEvent, not_supported
-from fra.core.contract.models import (
-    Balance,
-    FundingPayment,
-    FundingRate,
-    Health,
-    IntervalSource,
-    Kline,
-    KlineInterval,
-    MarginMode,
-    Position,
-    PositionSide,
-    RateKind,
-    StreamHealth,
-    Ticker,
-    Trade,
-)
-from fra.core.contract.orders import Fill, Order, OrderRequest, OrderStatus, OrderType, TimeInForce
-from fra.core.contract.streams import StreamSink, StreamSource, StreamStatus, Subscription, Upstream
-from fra.core.contract.symbol import Asset, RefusedInstrument, Side, Symbol, SymbolList, canonical_asset
-from fra.core.contract.values import as_datetime, as_decimal, as_timestamp_ms
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from fra.core.contract.account import Balance, FundingPayment, MarginMode, Position, PositionSide
+    from fra.core.contract.book import BookLevels, BookView, LazyLevels, OrderBook, PriceLevel
+    from fra.core.contract.capabilities import (
+        Cell,
+        ClientOrderIdRule,
+        ConnectionStatus,
+        ExchangeCapabilities,
+        ExchangeMetadata,
+        MarketKind,
+        Operation,
+        PluginType,
+        RateLimit,
+        Support,
+    )
+    from fra.core.contract.config import ExchangeConfig, Secret
+    from fra.core.contract.context import Limiter, PluginContext
+    from fra.core.contract.errors import (
+        Banned,
+        ConfigError,
+        DuplicateOrder,
+        ExchangeAPIError,
+        ExchangeAuthError,
+        ExchangeConnectionError,
+        ExchangeError,
+        ExchangeRateLimitError,
+        FraError,
+        InsufficientFunds,
+        InvalidOrder,
+        NotSupported,
+        OrderNotFound,
+        OrderOutcomeUnknown,
+        OrderVetoed,
+        PermissionDenied,
+        PluginBlocked,
+        PluginBroken,
+        PluginConflict,
+        PluginError,
+        PluginIncompatible,
+        PluginNotFound,
+        StreamGap,
+        SymbolNotFound,
+    )
+    from fra.core.contract.events import (
+        EVENT_HOOKS,
+        ConnectionChanged,
+        ErrorRaised,
+        Event,
+        FillReceived,
+        FundingIntervalChanged,
+        FundingRateChanged,
+        HealthChecked,
+        OrderChanged,
+        OrderProposed,
+        PluginLoaded,
+        PluginUnloaded,
+        RateLimited,
+        StreamGapped,
+        SymbolsChanged,
+    )
+    from fra.core.contract.exchange import ExchangePluginInterface, NoOptions, not_supported
+    from fra.core.contract.models import (
+        FundingRate,
+        Health,
+        IntervalSource,
+        Kline,
+        KlineInterval,
+        RateKind,
+        StreamHealth,
+        Ticker,
+        Trade,
+    )
+    from fra.core.contract.orders import Fill, Order, OrderRequest, OrderStatus, OrderType, TimeInForce, UserEvent
+    from fra.core.contract.streams import StreamSink, StreamSource, StreamStatus, Subscription, Upstream
+    from fra.core.contract.symbol import Asset, RefusedInstrument, Side, Symbol, SymbolList, canonical_asset
+    from fra.core.contract.values import as_datetime, as_decimal, as_timestamp_ms
     from fra.core.host.config import ConfigManager
     from fra.core.host.events import EventBus
     from fra.core.host.handle import ExchangeHandle
@@ -101,42 +96,6 @@ if TYPE_CHECKING:
     from fra.core.toolkit.budget import Budget, BudgetExceeded, BudgetUsage
     from fra.core.toolkit.ratelimit import RateLimiter
     from fra.core.toolkit.reconnect import ReconnectManager
-
-_LATER = {
-    "ConfigManager": "fra.core.host.config",
-    "EventBus": "fra.core.host.events",
-    "ExchangeHandle": "fra.core.host.handle",
-    "hookimpl": "fra.core.host.hookspecs",
-    "PluginLoader": "fra.core.host.loader",
-    "PluginManager": "fra.core.host.manager",
-    "connect": "fra.core.host.manager",
-    "structure_options": "fra.core.host.options",
-    "JournalEntry": "fra.core.host.orders",
-    "MemoryJournal": "fra.core.host.orders",
-    "OrderDesk": "fra.core.host.orders",
-    "OrderJournal": "fra.core.host.orders",
-    "PluginRow": "fra.core.host.policy",
-    "PluginState": "fra.core.host.policy",
-    "PluginRegistry": "fra.core.host.registry",
-    "Budget": "fra.core.toolkit.budget",
-    "BudgetExceeded": "fra.core.toolkit.budget",
-    "BudgetUsage": "fra.core.toolkit.budget",
-    "RateLimiter": "fra.core.toolkit.ratelimit",
-    "ReconnectManager": "fra.core.toolkit.reconnect",
-}
-
-
-def __getattr__(name: str) -> object:
-    module = _LATER.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(module), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
-
 
 __all__ = [
     "EVENT_HOOKS",
@@ -256,3 +215,134 @@ __all__ = [
     "not_supported",
     "structure_options",
 ]
+
+_HOMES: Final = {
+    "EVENT_HOOKS": "contract.events",
+    "Asset": "contract.symbol",
+    "Balance": "contract.account",
+    "Banned": "contract.errors",
+    "BookLevels": "contract.book",
+    "BookView": "contract.book",
+    "Budget": "toolkit.budget",
+    "BudgetExceeded": "toolkit.budget",
+    "BudgetUsage": "toolkit.budget",
+    "Cell": "contract.capabilities",
+    "ClientOrderIdRule": "contract.capabilities",
+    "ConfigError": "contract.errors",
+    "ConfigManager": "host.config",
+    "ConnectionChanged": "contract.events",
+    "ConnectionStatus": "contract.capabilities",
+    "DuplicateOrder": "contract.errors",
+    "ErrorRaised": "contract.events",
+    "Event": "contract.events",
+    "EventBus": "host.events",
+    "ExchangeAPIError": "contract.errors",
+    "ExchangeAuthError": "contract.errors",
+    "ExchangeCapabilities": "contract.capabilities",
+    "ExchangeConfig": "contract.config",
+    "ExchangeConnectionError": "contract.errors",
+    "ExchangeError": "contract.errors",
+    "ExchangeHandle": "host.handle",
+    "ExchangeMetadata": "contract.capabilities",
+    "ExchangePluginInterface": "contract.exchange",
+    "ExchangeRateLimitError": "contract.errors",
+    "Fill": "contract.orders",
+    "FillReceived": "contract.events",
+    "FraError": "contract.errors",
+    "FundingIntervalChanged": "contract.events",
+    "FundingPayment": "contract.account",
+    "FundingRate": "contract.models",
+    "FundingRateChanged": "contract.events",
+    "Health": "contract.models",
+    "HealthChecked": "contract.events",
+    "InsufficientFunds": "contract.errors",
+    "IntervalSource": "contract.models",
+    "InvalidOrder": "contract.errors",
+    "JournalEntry": "host.orders",
+    "Kline": "contract.models",
+    "KlineInterval": "contract.models",
+    "LazyLevels": "contract.book",
+    "Limiter": "contract.context",
+    "MarginMode": "contract.account",
+    "MarketKind": "contract.capabilities",
+    "MemoryJournal": "host.orders",
+    "NoOptions": "contract.exchange",
+    "NotSupported": "contract.errors",
+    "Operation": "contract.capabilities",
+    "Order": "contract.orders",
+    "OrderBook": "contract.book",
+    "OrderChanged": "contract.events",
+    "OrderDesk": "host.orders",
+    "OrderJournal": "host.orders",
+    "OrderNotFound": "contract.errors",
+    "OrderOutcomeUnknown": "contract.errors",
+    "OrderProposed": "contract.events",
+    "OrderRequest": "contract.orders",
+    "OrderStatus": "contract.orders",
+    "OrderType": "contract.orders",
+    "OrderVetoed": "contract.errors",
+    "PermissionDenied": "contract.errors",
+    "PluginBlocked": "contract.errors",
+    "PluginBroken": "contract.errors",
+    "PluginConflict": "contract.errors",
+    "PluginContext": "contract.context",
+    "PluginError": "contract.errors",
+    "PluginIncompatible": "contract.errors",
+    "PluginLoaded": "contract.events",
+    "PluginLoader": "host.loader",
+    "PluginManager": "host.manager",
+    "PluginNotFound": "contract.errors",
+    "PluginRegistry": "host.registry",
+    "PluginRow": "host.policy",
+    "PluginState": "host.policy",
+    "PluginType": "contract.capabilities",
+    "PluginUnloaded": "contract.events",
+    "Position": "contract.account",
+    "PositionSide": "contract.account",
+    "PriceLevel": "contract.book",
+    "RateKind": "contract.models",
+    "RateLimit": "contract.capabilities",
+    "RateLimited": "contract.events",
+    "RateLimiter": "toolkit.ratelimit",
+    "ReconnectManager": "toolkit.reconnect",
+    "RefusedInstrument": "contract.symbol",
+    "Secret": "contract.config",
+    "Side": "contract.symbol",
+    "StreamGap": "contract.errors",
+    "StreamGapped": "contract.events",
+    "StreamHealth": "contract.models",
+    "StreamSink": "contract.streams",
+    "StreamSource": "contract.streams",
+    "StreamStatus": "contract.streams",
+    "Subscription": "contract.streams",
+    "Support": "contract.capabilities",
+    "Symbol": "contract.symbol",
+    "SymbolList": "contract.symbol",
+    "SymbolNotFound": "contract.errors",
+    "SymbolsChanged": "contract.events",
+    "Ticker": "contract.models",
+    "TimeInForce": "contract.orders",
+    "Trade": "contract.models",
+    "Upstream": "contract.streams",
+    "UserEvent": "contract.orders",
+    "as_datetime": "contract.values",
+    "as_decimal": "contract.values",
+    "as_timestamp_ms": "contract.values",
+    "canonical_asset": "contract.symbol",
+    "connect": "host.manager",
+    "hookimpl": "host.hookspecs",
+    "not_supported": "contract.exchange",
+    "structure_options": "host.options",
+}
+
+if not TYPE_CHECKING:  # so that a type checker knows the names above and no others
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -6,13 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from fra.core.contract.capabilities import ConnectionStatus, RateLimit
-from fra.core.contract.events import Event
-
 if TYPE_CHECKING:
+    from fra.core.contract.capabilities import ConnectionStatus, RateLimit
+    from fra.core.contract.events import Event
     from fra.core.host.handle import ExchangeHandle
 
-E = TypeVar("E", bound=Event)
+E = TypeVar("E", bound="Event")
 
 
 class Limiter(Protocol):

@@ -4,35 +4,29 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from decimal import Decimal
-from typing import ClassVar, TypeVar, final
+from typing import TYPE_CHECKING, ClassVar, TypeVar, final
 
 import attrs
 
-from fra.core.contract.book import BookView, OrderBook
-from fra.core.contract.capabilities import ExchangeCapabilities, ExchangeMetadata, MarketKind, Operation
-from fra.core.contract.config import ExchangeConfig
-from fra.core.contract.context import PluginContext
+from fra.core.contract.capabilities import Operation
 from fra.core.contract.errors import NotSupported
-from fra.core.contract.events import Event
-from fra.core.contract.models import (
-    Balance,
-    FundingPayment,
-    FundingRate,
-    Health,
-    Kline,
-    KlineInterval,
-    MarginMode,
-    Position,
-    Ticker,
-    Trade,
-)
-from fra.core.contract.orders import Fill, Order, OrderRequest
-from fra.core.contract.streams import Upstream
-from fra.core.contract.symbol import Symbol
 
-E = TypeVar("E", bound=Event)
-UserEvent = Order | Fill | Balance | Position
+if TYPE_CHECKING:
+    # An adapter of public market data never meets an order, a balance or an event: it need not build their classes.
+    from decimal import Decimal
+
+    from fra.core.contract.account import Balance, FundingPayment, MarginMode, Position
+    from fra.core.contract.book import BookView, OrderBook
+    from fra.core.contract.capabilities import ExchangeCapabilities, ExchangeMetadata, MarketKind
+    from fra.core.contract.config import ExchangeConfig
+    from fra.core.contract.context import PluginContext
+    from fra.core.contract.events import Event
+    from fra.core.contract.models import FundingRate, Health, Kline, KlineInterval, Ticker, Trade
+    from fra.core.contract.orders import Fill, Order, OrderRequest, UserEvent
+    from fra.core.contract.streams import Upstream
+    from fra.core.contract.symbol import Symbol
+
+E = TypeVar("E", bound="Event")
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""What markets and accounts say: tickers, trades, klines, funding, balances, positions, health.
+"""What markets say: tickers, trades, klines, funding; and how an exchange is.
 
 Money is ``Decimal`` and validated; times are ``timestamp_ms`` (UTC, the exchange's clock) with ``.timestamp`` as an
 aware datetime, and ``received_ms`` apart (our clock). ``symbol`` is the unified name. None means unknown.
@@ -40,21 +40,6 @@ class IntervalSource(enum.Enum):
     REPORTED = "reported"
     DERIVED = "derived"
     VENUE_DEFAULT = "venue_default"
-
-
-class PositionSide(enum.Enum):
-    """LONG or SHORT; NET in one-way mode, where the sign is in the order's side."""
-
-    LONG = "long"
-    SHORT = "short"
-    NET = "net"
-
-
-class MarginMode(enum.Enum):
-    """Whether a position has margin of its own or shares the account's."""
-
-    CROSS = "cross"
-    ISOLATED = "isolated"
 
 
 class KlineInterval(enum.Enum):
@@ -204,56 +189,6 @@ class FundingRate:
     def apr(self) -> Decimal | None:
         """:attr:`per_day` times 365, uncompounded; None when the interval is unknown."""
         return None if (per_day := self.per_day) is None else per_day * 365
-
-
-@attrs.frozen(kw_only=True)
-class FundingPayment:
-    """What one settlement moved on this account: ``amount`` in ``asset``, positive when received."""
-
-    symbol: str = attrs.field(validator=values.text)
-    amount: Decimal = attrs.field(validator=values.decimal)
-    asset: str = attrs.field(validator=values.text)
-    timestamp_ms: int = attrs.field(validator=values.timestamp)
-    id: str | None = None
-    rate: Decimal | None = attrs.field(default=None, validator=values.decimal_or_none)
-    position_amount: Decimal | None = attrs.field(default=None, validator=values.decimal_or_none)
-
-    @property
-    def timestamp(self) -> datetime:
-        return values.as_datetime(self.timestamp_ms)
-
-
-@attrs.frozen(kw_only=True)
-class Balance:
-    """One asset in one wallet of the venue (``market``): ``total`` is ``free`` plus what orders and positions hold."""
-
-    asset: str = attrs.field(validator=values.text)
-    market: str = attrs.field(validator=values.text)
-    free: Decimal = attrs.field(validator=values.decimal)
-    total: Decimal = attrs.field(validator=values.decimal)
-    borrowed: Decimal = attrs.field(default=Decimal(0), validator=values.decimal)
-    timestamp_ms: int | None = attrs.field(default=None, validator=values.timestamp_or_none)
-
-    @property
-    def used(self) -> Decimal:
-        return self.total - self.free
-
-
-@attrs.frozen(kw_only=True)
-class Position:
-    """An open position: ``amount`` is never negative, the side is LONG or SHORT also in one-way mode."""
-
-    symbol: str = attrs.field(validator=values.text)
-    side: PositionSide = attrs.field(validator=values.member(PositionSide))
-    amount: Decimal = attrs.field(validator=values.not_negative)
-    entry_price: Decimal | None = attrs.field(default=None, validator=values.decimal_or_none)
-    mark_price: Decimal | None = attrs.field(default=None, validator=values.decimal_or_none)
-    liquidation_price: Decimal | None = attrs.field(default=None, validator=values.decimal_or_none)
-    unrealized_pnl: Decimal | None = attrs.field(default=None, validator=values.decimal_or_none)
-    leverage: Decimal | None = attrs.field(default=None, validator=values.decimal_or_none)
-    margin_mode: MarginMode | None = attrs.field(default=None, validator=values.member(MarginMode, optional=True))
-    hedge_mode: bool | None = None
-    timestamp_ms: int | None = attrs.field(default=None, validator=values.timestamp_or_none)
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,7 @@ from decimal import Decimal
 import attrs
 
 from fra.core.contract import values
-from fra.core.contract.models import PositionSide
+from fra.core.contract.account import Balance, Position, PositionSide
 from fra.core.contract.symbol import Side
 
 
@@ -145,3 +145,7 @@ class Fill:
     @property
     def timestamp(self) -> datetime:
         return values.as_datetime(self.timestamp_ms)
+
+
+UserEvent = Order | Fill | Balance | Position
+"""What the user-data stream tells."""

@@ -9,6 +9,7 @@ from typing import TypeVar, final
 
 import attrs
 
+from fra.core.contract.account import Balance, FundingPayment, MarginMode, Position
 from fra.core.contract.book import BookView, OrderBook
 from fra.core.contract.capabilities import (
     ConnectionStatus,
@@ -20,20 +21,9 @@ from fra.core.contract.capabilities import (
 from fra.core.contract.config import ExchangeConfig
 from fra.core.contract.errors import ExchangeConnectionError, OrderVetoed
 from fra.core.contract.events import ConnectionChanged, Event, HealthChecked, OrderProposed
-from fra.core.contract.exchange import ExchangePluginInterface, UserEvent, not_supported
-from fra.core.contract.models import (
-    Balance,
-    FundingPayment,
-    FundingRate,
-    Health,
-    Kline,
-    KlineInterval,
-    MarginMode,
-    Position,
-    Ticker,
-    Trade,
-)
-from fra.core.contract.orders import Fill, Order, OrderRequest
+from fra.core.contract.exchange import ExchangePluginInterface, not_supported
+from fra.core.contract.models import FundingRate, Health, Kline, KlineInterval, Ticker, Trade
+from fra.core.contract.orders import Fill, Order, OrderRequest, UserEvent
 from fra.core.contract.streams import Subscription, Upstream
 from fra.core.contract.symbol import RefusedInstrument, Symbol, SymbolList
 from fra.core.contract.values import as_decimal, as_timestamp_ms
