@@ -161,12 +161,13 @@ def _recorded() -> tuple[str, Snapshot, list[bytes]] | None:
     path = max((Path(folder) / "recordings/binance/usdm-book").glob("*.jsonl.gz"), key=lambda path: path.stat().st_size)
     frames: list[bytes] = []
     snapshot: Snapshot | None = None
-    for line in gzip.open(path, "rt", encoding="utf-8"):
-        message = json.loads(line)
-        if message["dir"] == "http":
-            snapshot = msgspec.json.decode(message["raw"], type=Snapshot, strict=False)
-        elif message["dir"] == "recv":
-            frames.append(message["raw"].encode())
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            message = json.loads(line)
+            if message["dir"] == "http":
+                snapshot = msgspec.json.decode(message["raw"], type=Snapshot, strict=False)
+            elif message["dir"] == "recv":
+                frames.append(message["raw"].encode())
     assert snapshot is not None
     return path.name.split(".")[0], snapshot, frames
 

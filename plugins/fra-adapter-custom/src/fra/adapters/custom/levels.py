@@ -116,21 +116,17 @@ class _Bids(_Side):
     def update(self, rows: list[Row]) -> None:
         levels, members, edge, best, zeros = self.levels, self.members, self.edge, self.best, ZEROS
         levels.update(rows)
-        changed = False
+        add, discard = members.add, members.discard
         for price, size in rows:
             if price >= edge:
                 if size in zeros:
-                    if price in members:
-                        members.remove(price)
-                        changed = True
-                elif price not in members:
-                    members.add(price)
-                    changed = True
+                    discard(price)
+                else:
+                    add(price)
                     if price > best:
                         best = price
-        if changed:
-            self.best = best if best in members else max(members, default=-inf)
-            self._changed()
+        self.best = best if best in members else max(members, default=-inf)
+        self._changed()
         if len(levels) > 2 * self.swept + 1000:
             self.sweep()
 
@@ -166,21 +162,17 @@ class _Asks(_Side):
     def update(self, rows: list[Row]) -> None:
         levels, members, edge, best, zeros = self.levels, self.members, self.edge, self.best, ZEROS
         levels.update(rows)
-        changed = False
+        add, discard = members.add, members.discard
         for price, size in rows:
             if price <= edge:
                 if size in zeros:
-                    if price in members:
-                        members.remove(price)
-                        changed = True
-                elif price not in members:
-                    members.add(price)
-                    changed = True
+                    discard(price)
+                else:
+                    add(price)
                     if price < best:
                         best = price
-        if changed:
-            self.best = best if best in members else min(members, default=inf)
-            self._changed()
+        self.best = best if best in members else min(members, default=inf)
+        self._changed()
         if len(levels) > 2 * self.swept + 1000:
             self.sweep()
 
