@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.requirements import InvalidRequirement, Requirement
 
 from fra.core.contract.errors import (
     PluginBlocked,
@@ -21,8 +24,8 @@ from fra.core.contract.errors import (
     PluginNotFound,
 )
 from fra.core.contract.exchange import ExchangePluginInterface
-from fra.core.host.distributions import COMMANDS, EXCHANGES, HOOKS
-from fra.core.host.policy import PluginRow, PluginState
+from fra.core.host.distributions import COMMANDS, EXCHANGES, HOOKS, Claim
+from fra.core.host.policy import PluginRow, PluginState, judge_requirements
 from fra.core.host.registry import PluginRegistry
 
 ADAPTER = """
@@ -354,6 +357,35 @@ def test_a_plugin_for_another_core_is_incompatible_and_not_imported(site: Site) 
 def test_a_requirement_that_this_core_meets_is_no_hindrance(site: Site, requires: str | None) -> None:
     site.install("fra-exchange-aex", {"aex": "aex_plugin:Plugin"}, requires=requires)
     assert only(registry(site).rows()).state is PluginState.AVAILABLE
+
+
+RELEASES = st.lists(st.integers(0, 3), min_size=1, max_size=4).map(lambda parts: ".".join(map(str, parts)))
+VERSIONS = st.builds("".join, st.tuples(RELEASES, st.sampled_from(["", "", "", "rc1", ".dev2", ".post1", "+local"])))
+CLAUSES = st.builds(
+    "".join, st.tuples(st.sampled_from(["<", "<=", ">", ">=", "==", "!=", "~=", "=", " >= ", ">=v", "<0"]), VERSIONS)
+)
+
+
+@given(
+    version=VERSIONS,
+    clauses=st.lists(CLAUSES, max_size=3),
+    separator=st.sampled_from([",", ", ", " , ", " "]),
+    after=st.sampled_from(["", ",", " ", "; python_version < '3'"]),
+)
+def test_a_requirement_is_judged_as_packaging_judges_it(
+    version: str, clauses: list[str], separator: str, after: str
+) -> None:
+    line = f"fra_core{separator.join(clauses)}{after}"
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement:
+        expected = PluginState.BROKEN
+    else:
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        met = not applies or requirement.specifier.contains(version, prereleases=True)
+        expected = PluginState.AVAILABLE if met else PluginState.INCOMPATIBLE
+    claim = Claim(EXCHANGES, "aex", "aex_plugin:Plugin", "fra-exchange-aex", "1.0", "somewhere")
+    assert judge_requirements(claim, [line], version).state is expected
 
 
 def test_two_distributions_with_one_name_conflict_until_pinned(site: Site) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-import tomllib
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,6 +80,8 @@ class ConfigManager:
         if found is None:
             self._take({}, None)
             return self
+        import tomllib  # only who has a file reads one
+
         try:
             data = tomllib.loads(found.read_text(encoding="utf-8"))
         except OSError as error:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -19,6 +20,14 @@ from fra.core.contract.errors import (
 from fra.core.host.distributions import CONVENTIONS, CORE, EXCHANGES, Claim, normalise
 
 _REQUIREMENT_NAME: Final = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_PLAIN_RELEASE: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})*")
+_PLAIN_CLAUSE: Final = re.compile(r" *([<>]=?) *([0-9]{1,9}(?:\.[0-9]{1,9})*) *")
+_COMPARE: Final[Mapping[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 class PluginState(enum.Enum):
@@ -125,7 +134,7 @@ class Policy:
 def judge_requirements(claim: Claim, requires: Sequence[str], core_version: str | None) -> Verdict:
     """Whether the distribution was made for this fra-core. One that requires none is taken at its word."""
     ours = [line for line in requires if (match := _REQUIREMENT_NAME.match(line)) and normalise(match[1]) == CORE]
-    if not ours or core_version is None:
+    if core_version is None or all(_plainly_met(line, core_version) for line in ours):
         return FINE
     from packaging.requirements import InvalidRequirement, Requirement
 
@@ -145,6 +154,26 @@ def judge_requirements(claim: Claim, requires: Sequence[str], core_version: str 
                 f"pip install --upgrade {CORE} {claim.distribution}",
             )
     return FINE
+
+
+def _plainly_met(requirement: str, version: str) -> bool:
+    """Whether it asks for a plain range of releases that holds ``version``; False may only mean that we cannot tell.
+
+    It is what almost every adapter asks for, and importing `packaging` takes longer than all the rest of a listing.
+    """
+    name = _REQUIREMENT_NAME.match(requirement)
+    if name is None or not _PLAIN_RELEASE.fullmatch(version):
+        return False
+    clauses = requirement[name.end() :]
+    if not clauses.strip():
+        return True
+    matches = [_PLAIN_CLAUSE.fullmatch(clause) for clause in clauses.split(",")]
+    return all(match is not None and _COMPARE[match[1]](_release(version), _release(match[2])) for match in matches)
+
+
+def _release(text: str) -> tuple[int, ...]:
+    """1.0 and 1 are one release: zeros at the end say nothing."""
+    return tuple(map(int, re.sub(r"(?:\.0+)+$", "", text).split(".")))
 
 
 def pin_lines(name: str, distributions: Sequence[str]) -> str:

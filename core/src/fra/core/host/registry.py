@@ -5,15 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
-from fra.core.contract.capabilities import ExchangeMetadata
 from fra.core.contract.errors import PluginBroken, PluginConflict, PluginNotFound
-from fra.core.contract.exchange import ExchangePluginInterface
 from fra.core.host.distributions import (
     CONVENTIONS,
     EXCHANGES,
@@ -25,6 +22,11 @@ from fra.core.host.distributions import (
     scan,
 )
 from fra.core.host.policy import PluginRow, PluginState, Policy, Verdict, error_for, judge_requirements
+
+if TYPE_CHECKING:
+    # Listings, help and completion name plugins without ever seeing one's class.
+    from fra.core.contract.capabilities import ExchangeMetadata
+    from fra.core.contract.exchange import ExchangePluginInterface
 
 ENVIRONMENT: Final = "FRA_PLUGINS"
 _FROZEN: Final = "<frozen importlib"
@@ -203,9 +205,7 @@ class PluginRegistry:
         if row.name in self._registered:
             return self._registered[row.name].cls
         thing = self._load(row)
-        assert isinstance(thing, type)
-        assert issubclass(thing, ExchangePluginInterface)  # _load has made sure, with a message for people
-        return thing
+        return cast("type[ExchangePluginInterface]", thing)  # _load has made sure, with a message for people
 
     def get_plugin_metadata(self, name: str) -> ExchangeMetadata:
         """What the plugin's class says of itself; imports it. Raises what :meth:`get_plugin_class` raises."""
@@ -281,6 +281,8 @@ class PluginRegistry:
 
 
 def _no_exchange(thing: object) -> str | None:
+    from fra.core.contract.exchange import ExchangePluginInterface
+
     if not (isinstance(thing, type) and issubclass(thing, ExchangePluginInterface)):
         return f"{thing!r} is no subclass of ExchangePluginInterface"
     if missing := sorted(getattr(thing, "__abstractmethods__", ())):
@@ -290,6 +292,8 @@ def _no_exchange(thing: object) -> str | None:
 
 def _where_and_what(error: BaseException) -> str:
     """Type, message and the last line of the plugin's own that was running."""
+    import traceback
+
     what = f"{type(error).__name__}: {error}".rstrip(": ")
     if isinstance(error, SyntaxError):
         return f"{what} ({error.filename}, line {error.lineno})" if "line" not in what else what

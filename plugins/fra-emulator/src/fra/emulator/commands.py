@@ -1,8 +1,5 @@
 """`fra emulate`: the emulator from the command line."""
 
-import asyncio
-import json
-import signal
 from pathlib import Path
 
 import click
@@ -42,6 +39,8 @@ def emulate(
     venues: tuple[str, ...], port: int, seed: int, play: Path | None, speed: float, symbols: int, as_json: bool
 ) -> None:
     """Serve emulated exchanges on this machine's loopback interface, each on a port of its own, until Ctrl-C."""
+    import asyncio
+
     from fra.emulator.server import VENUES
 
     names = list(dict.fromkeys(v.lower() for v in venues))
@@ -54,6 +53,10 @@ def emulate(
 async def _serve(
     names: list[str], port: int, seed: int, play: Path | None, speed: float, symbols: int, as_json: bool
 ) -> None:
+    import asyncio
+    import json
+    import signal
+
     from fra.emulator.playback import NothingRecorded, recorded_source
     from fra.emulator.server import Emulator, generated_source
 
