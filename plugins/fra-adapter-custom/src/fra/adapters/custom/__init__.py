@@ -1,5 +1,8 @@
 """The framework for native exchange adapters: REST, WebSocket, order books and signing as tables."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
 from fra.adapters.custom.auth import AuthHandler, HttpRequest, encode_json, encode_query, missing_credentials
 from fra.adapters.custom.channel import Channel, channel_for
 from fra.adapters.custom.clock import ClockSample, ServerClock
@@ -7,12 +10,14 @@ from fra.adapters.custom.dialect import Ack, Control, Dialect, Notice, Peek, Ref
 from fra.adapters.custom.endpoint import Costs, Endpoint, Params, endpoint_for
 from fra.adapters.custom.errors import ErrorRule, ErrorTable, Failure, Refusal
 from fra.adapters.custom.heartbeat import Heartbeat, JsonPing, ServerPing, TextPing
-from fra.adapters.custom.http import HttpClient, Timed
 from fra.adapters.custom.options import CustomOptions
 from fra.adapters.custom.plugin import CustomExchangePlugin
 from fra.adapters.custom.stream import Stream, StreamHandler, publishing, publishing_each
-from fra.adapters.custom.streams import StreamClient
 from fra.adapters.custom.urls import BaseUrls, Urls
+
+if TYPE_CHECKING:
+    from fra.adapters.custom.http import HttpClient, Timed
+    from fra.adapters.custom.streams import StreamClient
 
 __all__ = [
     "Ack",
@@ -54,3 +59,14 @@ __all__ = [
     "publishing",
     "publishing_each",
 ]
+
+_LATER: Final = {"HttpClient": "http", "StreamClient": "streams", "Timed": "http"}
+"""What needs aiohttp, and is not needed before an adapter is initialized."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+        return value

@@ -6,20 +6,17 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
 from fra.adapters.custom.auth import AuthHandler
 from fra.adapters.custom.channel import Channel
-from fra.adapters.custom.clock import ClockSample, ServerClock
+from fra.adapters.custom.clock import SAMPLES, ClockSample, ServerClock
 from fra.adapters.custom.dialect import Dialect
 from fra.adapters.custom.endpoint import Endpoint, operations_of
 from fra.adapters.custom.errors import ErrorTable
-from fra.adapters.custom.http import HttpClient
-from fra.adapters.custom.network import Network
 from fra.adapters.custom.options import CustomOptions, structure_options, suggestion
-from fra.adapters.custom.streams import StreamClient
 from fra.adapters.custom.urls import BaseUrls, Urls
 from fra.core import (
     ClientOrderIdRule,
@@ -36,6 +33,10 @@ from fra.core import (
     RateLimit,
     Support,
 )
+
+if TYPE_CHECKING:
+    from fra.adapters.custom.http import HttpClient
+    from fra.adapters.custom.streams import StreamClient
 
 
 class CustomExchangePlugin(ExchangePluginInterface):
@@ -131,6 +132,11 @@ class CustomExchangePlugin(ExchangePluginInterface):
 
     async def initialize(self) -> None:
         """Make the clients. Raises ConfigError for what is wrong in the configuration."""
+        # Whoever only asks what an adapter can do and which options it takes does not pay for aiohttp.
+        from fra.adapters.custom.http import HttpClient
+        from fra.adapters.custom.network import Network
+        from fra.adapters.custom.streams import StreamClient
+
         config, context = self.config, self.context
         if not isinstance(getattr(self, "options", None), CustomOptions):
             self.options = structure_options(config.options, self.Options)
@@ -139,7 +145,8 @@ class CustomExchangePlugin(ExchangePluginInterface):
         self.limiter = context.limiter(self.venue, limits)
         self._kept = {limit.scope: limit for limit in limits}
         self._network = Network(config)
-        self.clock = ServerClock(self.server_time, context.now_ms)
+        # Public data need no exact clock: short-lived processes in a row must not use up the budget for it.
+        self.clock = ServerClock(self.server_time, context.now_ms, samples=SAMPLES if config.has_credentials else 1)
         self.http = HttpClient(
             config,
             network=self._network,

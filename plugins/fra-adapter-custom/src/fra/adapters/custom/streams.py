@@ -22,7 +22,6 @@ from fra.adapters.custom.transport import AiohttpTransport, Transport
 from fra.adapters.custom.urls import BaseUrls
 from fra.core import (
     ConnectionStatus,
-    ErrorRaised,
     ExchangeConfig,
     ExchangeConnectionError,
     ExchangeError,
@@ -216,6 +215,8 @@ class StreamClient:
         return cancel
 
     def report(self, error: FraError, *, where: str) -> None:
+        from fra.core import ErrorRaised  # the host has built the classes of all events, and needs them; we hardly ever
+
         self._context.emit(
             ErrorRaised(exchange=self.exchange, timestamp_ms=self._context.now_ms(), where=where, error=error)
         )
