@@ -7,7 +7,8 @@ from typing import Final
 
 import attrs
 
-_SAMPLES: Final = 3
+SAMPLES: Final = 3
+"""Looks at the clock for signing, where a second's error is a refused request."""
 
 
 @attrs.frozen(kw_only=True)
@@ -35,7 +36,10 @@ class ServerClock:
     Of several samples the one with the shortest round trip counts: its midpoint can be least wrong.
     """
 
-    def __init__(self, read: Callable[[], Awaitable[ClockSample]], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, read: Callable[[], Awaitable[ClockSample]], now_ms: Callable[[], int], *, samples: int = SAMPLES
+    ) -> None:
+        self._samples = samples
         self._read = read
         self._now_ms = now_ms
         self.sample: ClockSample | None = None
@@ -49,8 +53,8 @@ class ServerClock:
         """The venue's clock minus ours in seconds, None when never measured."""
         return None if self.sample is None else self.sample.offset / 1000
 
-    async def sync(self, samples: int = _SAMPLES) -> ClockSample:
+    async def sync(self) -> ClockSample:
         """Measure anew. Raises what the request raises; the old offset then stays."""
-        taken = [await self._read() for _ in range(samples)]
+        taken = [await self._read() for _ in range(self._samples)]
         self.sample = min(taken, key=lambda sample: sample.round_trip)
         return self.sample
