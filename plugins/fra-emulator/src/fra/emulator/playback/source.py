@@ -8,7 +8,7 @@ from typing import Final
 from fra.emulator.instruments import bundled
 from fra.emulator.playback.binance import BinancePlayback
 from fra.emulator.playback.okx import OkxPlayback
-from fra.emulator.playback.recording import Recording, read
+from fra.emulator.playback.recording import NothingRecorded, read
 from fra.emulator.playback.track import Fault, Pace
 from fra.emulator.settings import Settings
 from fra.emulator.source import Source
@@ -18,7 +18,7 @@ _PLAYERS: Final[Mapping[str, type[BinancePlayback] | type[OkxPlayback]]] = {
     "okx": OkxPlayback,
 }
 _FUNDING: Final = ("markPrice", "funding-rate")
-_TIMES: Final = re.compile(r'"(?:E|ts)":"?(\d{13})\b')
+_TIMES: Final = re.compile(r'"(?:E|ts)"\s*:\s*"?(\d{13})\b')
 
 
 def recorded_source(
@@ -43,7 +43,10 @@ def recorded_at(folder: Path) -> int | None:
     """The newest time (ms UTC) at which a funding rate was streamed in any capture under `folder`, None if none was."""
     times: list[int] = []
     for venue in _PLAYERS:
-        recording: Recording = read(folder, venue)
+        try:
+            recording = read(folder, venue)
+        except NothingRecorded:
+            continue
         for track in recording.tracks:
             if track.key.channel.startswith(_FUNDING):
                 times += [int(found) for event in track.events for found in _TIMES.findall(event.raw)]
