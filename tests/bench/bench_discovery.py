@@ -61,8 +61,9 @@ _SUBJECTS = {
 }
 
 
-def _install(folder: Path) -> None:
-    for n in range(_ADAPTERS):
+def install(folder: Path, count: int) -> None:
+    """Metadata of ``count`` adapters whose modules refuse to be imported."""
+    for n in range(count):
         info = folder / f"fra_exchange_x{n}-1.{n}.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(_METADATA.format(n=n) + _DESCRIPTION)
@@ -74,7 +75,7 @@ def run() -> dict[str, object]:
     """Wall and CPU milliseconds, each round in a process of its own, and ratios to the floor."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in _SUBJECTS}
     with tempfile.TemporaryDirectory() as temporary:
-        _install(Path(temporary))
+        install(Path(temporary), _ADAPTERS)
         environ = {key: value for key, value in os.environ.items() if key != "FRA_PLUGINS"}
         for _ in range(_ROUNDS):
             for name, (setup, work) in _SUBJECTS.items():
