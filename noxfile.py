@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,10 @@ nox.needs_version = ">=2024.10.9"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.error_on_missing_interpreters = False  # `smoke` runs what the machine has, in CI too
+
+# What starts in a shell's background ignores SIGINT and hands that on; tests that press Ctrl-C need it heard.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent
 BUILD_TOOL = "setuptools>=77"
