@@ -1,8 +1,8 @@
 """The clients of the feed: the floor, ccxt.pro and fra, each in a process of its own.
 
 `python feed_clients.py CLIENT KIND PORT COUNT LAST` reads the whole feed and prints one JSON object: CPU seconds from
-just before the stream starts until its last message was handled, how many updates reached the caller, and the arrival times.
-KIND is `book` or `trades`.
+just before the stream starts until its last message was handled, how many updates reached the caller, and the
+arrival times. KIND is `book` or `trades`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A loopback feed in Binance's USD-M format, as fast as it can or paced: the same bytes for every client.
 
 `python feed_server.py KIND COUNT RATE` prints its port and serves until its parent closes stdin. KIND is `book`,
-`trades` or the path of a recorded book capture (JSON Lines, perhaps gzipped). RATE is messages per second, 0 as fast as possible. Every
-message is prepared before the first client comes, so that only sending costs time.
+`trades` or the path of a recorded book capture (JSON Lines, perhaps gzipped). RATE is messages per second, 0 as fast
+as possible. Every message is prepared before the first client comes, so that only sending costs time.
 
 A client connects to any WebSocket path, subscribes, and asks for the book snapshot by REST: the messages that follow
 the snapshot are held until it does. `GET /sent` gives the monotonic send time in ns of every message.
@@ -85,8 +85,7 @@ def generated_book(count: int, seed: int = 11) -> tuple[dict[str, object], list[
 
 def recorded_book(path: Path) -> tuple[dict[str, object], list[str], list[int]]:
     """The snapshot and the deltas of a capture, from a few before the first that the snapshot needs."""
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as lines:
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
         rows = [json.loads(line) for line in lines]
     snapshot = next(json.loads(row["raw"]) for row in rows if row["dir"] == "http")
     events = [json.loads(row["raw"]) for row in rows if row["dir"] == "recv"]
