@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar, final
+from typing import Final, Generic, Protocol, Self, TypeVar, final
 
 from fra.core.contract.errors import ExchangeError, StreamGap
 
@@ -29,6 +29,10 @@ class StreamStatus(enum.Enum):
     RECOVERING = "recovering"
     FAILED = "failed"
     CLOSED = "closed"
+
+
+_LIVE: Final = StreamStatus.LIVE
+"""Looking a member up on its class costs a tenth of a microsecond, for every item."""
 
 
 class StreamSink(Protocol[T_contra]):
@@ -64,7 +68,7 @@ class StreamSource(Generic[T]):
     def publish(self, item: T) -> None:
         """Hand ``item`` to every sink, now. Publishing makes the stream LIVE."""
         self.last_data = monotonic()
-        if self.status is not StreamStatus.LIVE and not self._go_live():
+        if self.status is not _LIVE and not self._go_live():
             return
         for on_item in self._items:
             on_item(item)

@@ -145,12 +145,16 @@ class HttpClient:
     # --- one attempt
 
     async def _attempt(self, endpoint: Endpoint[R], values: Mapping[str, object], costs: Costs) -> Timed[R]:
+        granted = time.monotonic()
         url, request = self._prepare(endpoint, values)
         offset = self._now_ms() - time.perf_counter() * 1000
         sent = time.perf_counter()
         failure: ExchangeError
         try:
-            answer = await self._exchange(url, request)
+            try:
+                answer = await self._exchange(url, request)
+            finally:
+                self._limiter.answered(costs, since=granted)
         except TooLarge as error:
             failure = self._malformed(endpoint, str(error))
         except zlib.error as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import Final
 
-from fra.adapters.custom.topic import Carrier, Topic, as_is
+from fra.adapters.custom.topic import Carrier, Topic
 
 _SEAM_SECONDS: Final = 5.0
 
@@ -26,9 +26,9 @@ class Seam:
         self._ordered = topic.subscribed and len(topic.entries) == 1 and topic.entries[0].channel.order_of is not None
         self._until = 0.0
         topic.seam = self
-        new.carry(topic.key, (as_is, self._on_new))
+        new.carry(topic.key, self._on_new)
         if self._ordered:
-            old.carry(topic.key, (as_is, self._on_old))
+            old.carry(topic.key, self._on_old)
 
     def _number(self, frame: bytes) -> int:
         entry = self._topic.entries[0]
@@ -71,7 +71,7 @@ class Seam:
                 topic.receive(frame, received_ms)
             return
         self._until = monotonic() + _SEAM_SECONDS
-        self._new.carry(topic.key, (as_is, self._beyond))
+        self._new.carry(topic.key, self._beyond)
         for frame, received_ms in held:
             self._beyond(frame, received_ms)
 

@@ -74,7 +74,7 @@ def publishing(convert: Callable[[M, int], T]) -> Callable[[Stream[T]], StreamHa
     """A handler that publishes ``convert(message, received_ms)`` for each message."""
 
     def make(stream: Stream[T]) -> StreamHandler[M]:
-        return _Publisher(stream.source, convert)
+        return Publisher(stream.source, convert)
 
     return make
 
@@ -88,15 +88,17 @@ def publishing_each(convert: Callable[[M, int], Iterable[T]]) -> Callable[[Strea
     return make
 
 
-class _Publisher(Generic[M, T]):
-    __slots__ = ("_convert", "_publish")
+class Publisher(Generic[M, T]):
+    """Publishes what ``convert`` makes of a message. Topics know it, and call ``convert`` themselves."""
+
+    __slots__ = ("_publish", "convert")
 
     def __init__(self, source: StreamSource[T], convert: Callable[[M, int], T]) -> None:
         self._publish = source.publish
-        self._convert = convert
+        self.convert = convert
 
     def on_message(self, message: M, received_ms: int) -> None:
-        self._publish(self._convert(message, received_ms))
+        self._publish(self.convert(message, received_ms))
 
     def on_subscribed(self) -> None:
         pass

@@ -58,6 +58,7 @@ class StreamClient:
         self.options: CustomOptions = options
         self.timeout: float = min(config.timeout, options.staleness or config.timeout)
         self._context = context
+        self.now_ms: Callable[[], int] = context.now_ms
         self._network = network
         self._urls = urls
         self._errors = errors
@@ -165,9 +166,6 @@ class StreamClient:
             self._tell_status()
 
     # --- what lines and topics ask
-
-    def now_ms(self) -> int:
-        return self._context.now_ms()
 
     def make_dialect(self, address: Address) -> Dialect:
         return self._make_dialect(self._channels[address])

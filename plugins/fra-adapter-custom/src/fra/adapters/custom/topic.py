@@ -8,14 +8,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fra.adapters.custom.channel import Channel
-from fra.adapters.custom.stream import Stream, StreamHandler
+from fra.adapters.custom.stream import Publisher, Stream, StreamHandler
 from fra.core import ExchangeError, StreamGap, StreamSource, StreamStatus, Symbol
 
 if TYPE_CHECKING:
     from fra.adapters.custom.seam import Seam
 
-Receiver = tuple[Callable[[bytes], Any], Callable[[Any, int], None]]
-"""How a connection hands over a frame: ``deliver(decode(frame), received_ms)``. Two calls, no queue."""
+Receiver = Callable[[bytes, int], None]
+"""How a connection hands over a frame: ``receiver(frame, received_ms)``. A call, no queue."""
 
 
 class Carrier(Protocol):
@@ -85,12 +85,29 @@ class Entry:
             self.gap = False
             self._tell_gap(message)
         self.begin()
-        self.deliver(message, received_ms)
-
-    def deliver(self, message: Any, received_ms: int) -> None:
-        """Any other message."""
         self.last = message
         self.handler.on_message(message, received_ms)
+
+    def receiver(self) -> Receiver:
+        """The shortest way for any other message: a closure, because each attribute read costs for each message."""
+        decode, handler = self.decode, self.handler
+        if isinstance(handler, Publisher):
+            convert, publish = handler.convert, self.source.publish
+
+            def convert_and_publish(frame: bytes, received_ms: int) -> None:
+                self.last = message = decode(frame)
+                publish(convert(message, received_ms))
+
+            return convert_and_publish
+        on_message, numbered = handler.on_message, self.channel.order_of is not None
+
+        def receive(frame: bytes, received_ms: int) -> None:
+            message = decode(frame)
+            if numbered:
+                self.last = message
+            on_message(message, received_ms)
+
+        return receive
 
     def _tell_gap(self, message: object) -> None:
         last, order_of = self.order, self.channel.order_of
@@ -177,7 +194,7 @@ class Topic:
         """A subscription is being asked for on ``carrier``, which takes over when its first message comes."""
         self.carrier = carrier
         self.since = monotonic()
-        carrier.carry(self.key, (as_is, self.receive))
+        carrier.carry(self.key, self.receive)
 
     def begin(self) -> None:
         """The venue took the subscription."""
@@ -261,20 +278,12 @@ class Topic:
     def receiver(self) -> Receiver:
         """The shortest way for the next message."""
         if any(entry.gap or not entry.begun for entry in self.entries):
-            return as_is, self.receive
-        if len(self.entries) != 1:
-            return as_is, self._fan_out
-        entry = self.entries[0]
-        return entry.decode, entry.handler.on_message if entry.channel.order_of is None else entry.deliver
+            return self.receive
+        return self.entries[0].receiver() if len(self.entries) == 1 else self._fan_out
 
     def _fan_out(self, frame: bytes, received_ms: int) -> None:
         for entry in tuple(self.entries):
             entry.receive(entry.decode(frame), received_ms)
-
-
-def as_is(frame: bytes) -> bytes:
-    """The decoder of a receiver that decodes by itself."""
-    return frame
 
 
 class _NoHandler:

@@ -41,6 +41,8 @@ _FUTURES: Final = frozenset(
 _TRADING: Final = "TRADING"
 _NOTIONALS: Final = ("NOTIONAL", "MIN_NOTIONAL")
 _HOUR_MS: Final = 3_600_000
+TAKER: Final = (Side.BUY, Side.SELL)
+"""The taker's side by whether the buyer is the maker."""
 
 DEFAULT_INTERVAL: Final = timedelta(hours=8)
 """Binance, USD-M, "Get Funding Rate Info": symbols that it does not list settle each 8 hours."""
@@ -210,17 +212,16 @@ def best_ticker(push: wire.BookTickerPush, name: str, received_ms: int) -> Ticke
 
 
 def trade(row: wire.SpotTrade, name: str, received_ms: int) -> Trade:
-    side = Side.SELL if row.isBuyerMaker else Side.BUY
-    return Trade(name, str(row.id), row.price, row.qty, side, row.time, received_ms)
+    return Trade(name, str(row.id), row.price, row.qty, TAKER[row.isBuyerMaker], row.time, received_ms)
 
 
 def aggregate_trade(row: wire.AggTrade | wire.AggTradePush, name: str, received_ms: int) -> Trade:
     """Fills of one taker order at one price, as one trade under the aggregate's id."""
-    return Trade(name, str(row.a), row.p, row.q, Side.SELL if row.m else Side.BUY, row.T, received_ms)
+    return Trade(name, str(row.a), row.p, row.q, TAKER[row.m], row.T, received_ms)
 
 
 def pushed_trade(push: wire.TradePush, name: str, received_ms: int) -> Trade:
-    return Trade(name, str(push.t), push.p, push.q, Side.SELL if push.m else Side.BUY, push.T, received_ms)
+    return Trade(name, str(push.t), push.p, push.q, TAKER[push.m], push.T, received_ms)
 
 
 def kline(row: wire.Candle, symbol: Symbol, interval: KlineInterval, now_ms: int) -> Kline:
