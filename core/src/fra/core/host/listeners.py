@@ -26,8 +26,8 @@ class HookRecord:
     """What became of one implementation's calls, at the moment of asking.
 
     ``calls`` counts the events that reached it (for a handler of one exchange, those of the others too, which it was
-    not called for), ``drops`` how many of them the full queue of an async one pushed out, ``slow`` how many of the timed calls were over the limit. ``disabled`` is the reason why it
-    is no longer called, None while it is.
+    not called for), ``drops`` how many of them the full queue of an async one pushed out, ``slow`` how many of the
+    timed calls were over the limit. ``disabled`` is the reason why it is no longer called, None while it is.
     """
 
     name: str
