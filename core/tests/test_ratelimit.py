@@ -117,6 +117,36 @@ def test_no_window_ever_holds_more_than_the_capacity(requests: list[Arrival], in
 
 
 @settings(deadline=None, max_examples=150)
+@given(
+    requests=st.lists(
+        st.tuples(st.floats(0, 5), st.integers(1, 10), st.floats(0, 0.9), st.floats(0, 0.9)), min_size=1, max_size=40
+    )
+)
+def test_however_long_requests_are_under_way_the_venue_never_counts_more_than_its_capacity(
+    requests: list[tuple[float, int, float, float]],
+) -> None:
+    async def test(loop: VirtualLoop) -> None:
+        limiter = RateLimiter([RateLimit("ip", 10, 2.0)], clock=loop.time)
+        counted: list[tuple[float, int]] = []
+
+        async def one(start: float, cost: int, way_out: float, way_back: float) -> None:
+            await asyncio.sleep(start)
+            await limiter.acquire({"ip": cost})
+            since = loop.time()
+            await asyncio.sleep(way_out)
+            counted.append((loop.time(), cost))
+            await asyncio.sleep(way_back)
+            limiter.answered({"ip": cost}, since=since)
+
+        await asyncio.gather(*(one(*request) for request in requests))
+        assert most_in_any_window(sorted(counted), 2.0) <= 10
+        await asyncio.sleep(2.1)
+        assert limiter.snapshot()["ip"].used == 0
+
+    virtual(test)
+
+
+@settings(deadline=None, max_examples=150)
 @given(requests=arrivals)
 def test_after_any_cancellations_everyone_else_is_served_and_nothing_is_lost_or_doubled(
     requests: list[Arrival],

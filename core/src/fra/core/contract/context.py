@@ -23,6 +23,9 @@ class Limiter(Protocol):
         ``priority`` (cancels) may use each scope's reserve. Raises ValueError for a cost above a scope's capacity.
         """
 
+    def answered(self, costs: Mapping[str, int], *, since: float) -> None:
+        """A request that was let through at ``since`` (monotonic clock) has its answer: the venue counted it by now."""
+
     def observe(self, scope: str, used: int, *, at: float | None = None) -> None:
         """The venue says that ``used`` units of ``scope`` are used in its present window: true the budget up.
 

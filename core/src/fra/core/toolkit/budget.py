@@ -268,6 +268,19 @@ class Budget:
             slot.units -= units
             self.used -= units
 
+    def land(self, units: int, granted: float) -> None:
+        """What was let go at ``granted`` was counted by the venue some time until now: the window counts from now."""
+        now = self.clock()
+        for slot in reversed(self._slots):
+            if slot.until - self._width <= granted and slot.units >= units:
+                if slot is self.slot and now < slot.until:
+                    slot.last = max(slot.last, now)
+                    return
+                slot.units -= units
+                self.used -= units
+                break
+        self.charge(units, now)
+
     def stamp(self, slot: Slot, units: int) -> None:
         """The waiter really goes now, which may be later than it was granted: the window counts from here."""
         now = self.clock()

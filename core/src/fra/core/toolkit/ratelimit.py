@@ -136,6 +136,16 @@ class RateLimiter:
         for (budget, units), slot in zip(parts, waiter.slots, strict=True):
             budget.stamp(slot, units)
 
+    def answered(self, costs: Mapping[str, int], *, since: float) -> None:
+        """A request that was let through at ``since`` (monotonic) has its answer, or none will come.
+
+        The venue counted it at some time between, so its units come back an interval after now: however unevenly long
+        requests are under way (up to an interval), no window of the venue holds more than the capacity. Without this
+        call they come back an interval after they were let through.
+        """
+        for scope, units in costs.items():
+            self._budget(scope).land(units, since)
+
     def observe(self, scope: str, used: int, *, at: float | None = None) -> None:
         """Take note of what the venue says was used in its current window (its used-weight header).
 
