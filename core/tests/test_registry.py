@@ -430,6 +430,21 @@ def test_only_allowed_distributions_are_used_however_their_name_is_spelt(site: S
     assert "bex_plugin" not in sys.modules
 
 
+def test_another_policy_over_the_same_installation_reads_it_once(site: Site) -> None:
+    site.install("fra-exchange-aex", {"aex": "aex_plugin:Plugin"})
+    site.install("fra-exchange-bex", {"bex": "bex_plugin:Plugin"})
+    first = registry(site, environ={"FRA_PLUGINS": "fra-exchange-aex, fra-exchange-bex"})
+    assert first.get_available_plugins() == ("aex", "bex")
+    site.install("fra-exchange-cex", {"cex": "cex_plugin:Plugin"})
+    other = first.with_policy(allow=["fra-exchange-bex", "fra-exchange-cex"])
+    assert other.names() == ("aex", "bex")
+    assert other.get_available_plugins() == ("bex",)
+    other.refresh()
+    assert other.names() == ("aex", "bex", "cex")
+    assert other.get_available_plugins() == ("bex",), "FRA_PLUGINS narrows it still"
+    assert first.get_available_plugins() == ("aex", "bex")
+
+
 def test_what_is_blocked_does_not_stand_in_the_way_of_what_is_allowed(site: Site) -> None:
     site.install("acme-aex", {"aex": "acme_aex:Plugin"}, code="raise SystemExit")
     site.install("fra-exchange-aex", {"aex": "aex_plugin:Plugin"})

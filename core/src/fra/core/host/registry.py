@@ -78,6 +78,17 @@ class PluginRegistry:
         self._loaded: dict[tuple[str, str], _Loaded] = {}
         self._failed: dict[Claim, Verdict] = {}
 
+    def with_policy(
+        self, *, allow: Iterable[str] | None = None, pins: Mapping[str, str] | None = None
+    ) -> PluginRegistry:
+        """A new registry of the same installation and FRA_PLUGINS, which is not read again; nothing is loaded in it."""
+        self._scan()
+        other = PluginRegistry(allow=allow, pins=pins, path=self._path)
+        other._policy = attrs.evolve(other._policy, only=self._policy.only)
+        other._claims, other._scanned = dict(self._claims), True
+        other._core_version = self._core_version
+        return other
+
     # --- what there is
 
     def discover_plugins(self) -> tuple[PluginRow, ...]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
 
-from fra.core import ConfigManager, ExchangeMetadata, FraError, PluginRegistry, PluginType
+import click
 
-_DIRECT: Final = (PluginType.CUSTOM, PluginType.CCXT)
+from fra.core import ConfigManager, FraError, PluginRegistry
+
+if TYPE_CHECKING:
+    from fra.core import ExchangeMetadata
 
 
 def public_exchanges(
@@ -18,6 +21,9 @@ def public_exchanges(
 
     Aliases of one class and variants (okx_ccxt beside okx) are left out: they would be the same venue twice.
     """
+    from fra.core import PluginType
+
+    direct = (PluginType.CUSTOM, PluginType.CCXT)
     installed = registry.get_available_plugins()
     found: dict[type, str] = {}
     for name in installed:
@@ -27,7 +33,7 @@ def public_exchanges(
             plugin, metadata = registry.get_plugin_class(name), registry.get_plugin_metadata(name)
         except FraError:
             continue  # a row of `fra plugins` says why
-        if metadata.requires_credentials or metadata.plugin_type not in _DIRECT:
+        if metadata.requires_credentials or metadata.plugin_type not in direct:
             continue
         if wanted is None or wanted(metadata):
             found.setdefault(plugin, name)
@@ -35,8 +41,10 @@ def public_exchanges(
 
 
 def registry_of(configuration: ConfigManager) -> PluginRegistry:
-    """The plugins that ``configuration`` allows."""
-    return PluginRegistry(allow=configuration.plugins.allow, pins=configuration.plugins.pins)
+    """The plugins that ``configuration`` allows, of those that the command line has found already."""
+    context = click.get_current_context(silent=True)
+    found = None if context is None else context.find_object(PluginRegistry)
+    return (found or PluginRegistry()).with_policy(allow=configuration.plugins.allow, pins=configuration.plugins.pins)
 
 
 def registry_for(config: Path | None) -> PluginRegistry:

@@ -25,14 +25,14 @@ class CommandGroup(click.Group):
     One that cannot be imported is a line in the help and an error of its own, and hurts no other.
     """
 
-    def __init__(self, *, registry: PluginRegistry | None = None) -> None:
+    def __init__(self, registry: PluginRegistry) -> None:
         super().__init__(
             name="fra",
             help="One async interface to every crypto exchange.",
             context_settings={"help_option_names": ["-h", "--help"]},
             epilog="Exit codes: fra help exit-codes",
         )
-        self._registry = PluginRegistry() if registry is None else registry
+        self._registry = registry
         self._problems: dict[str, PluginError] = {}
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -100,7 +100,8 @@ def run(arguments: Sequence[str], *, registry: PluginRegistry | None = None) -> 
 
 def _run(arguments: Sequence[str], registry: PluginRegistry | None) -> ExitCode:
     try:
-        outcome = CommandGroup(registry=registry).main(list(arguments), prog_name="fra", standalone_mode=False)
+        registry = PluginRegistry() if registry is None else registry
+        outcome = CommandGroup(registry).main(list(arguments), prog_name="fra", standalone_mode=False, obj=registry)
     except click.exceptions.Abort:
         return ExitCode.INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
