@@ -464,6 +464,7 @@ class Bench:
     changes: Changes
     venue: Venue
     plugins: list[Toy] = attrs.field(factory=list)
+    transport: str = "aiohttp"
 
     def config(self, **settings: Any) -> ExchangeConfig:
         side = {"rest": self.venue.url, "ws": self.venue.url.replace("http", "ws") + "/ws"}
@@ -474,7 +475,7 @@ class Bench:
             "timeout": 2.0,
             **settings,
         }
-        options = {"reconnect_delay": 0.02, "reconnect_max_delay": 0.1}
+        options = {"reconnect_delay": 0.02, "reconnect_max_delay": 0.1, "transport": self.transport}
         values["options"] = {**options, **values.get("options", {})}
         return ExchangeConfig(**values)
 
@@ -507,11 +508,17 @@ KEYS: dict[str, Any] = {"api_key": Secret("canary-key-1"), "secret_key": Secret(
 
 
 @pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
+def transport() -> str:
+    """What carries the streams; tests to which it matters override this with both."""
+    return "aiohttp"
+
+
+@pytest.fixture
+async def bench(transport: str) -> AsyncIterator[Bench]:
     changes = Changes()
     venue = Venue(changes)
     await venue.start()
-    bench = Bench(changes, venue)
+    bench = Bench(changes, venue, transport=transport)
     yield bench
     for plugin in bench.plugins:
         await plugin.disconnect()

@@ -24,6 +24,13 @@ ZEROS = bytes(65_536)
 TEN_MEGABYTES = 160 * len(ZEROS)
 
 
+@pytest.fixture(params=["aiohttp", "picows"])
+def transport(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    pytest.importorskip(name)
+    return name
+
+
 @asynccontextmanager
 async def listening(serve: Serve) -> AsyncIterator[int]:
     """A TCP server on a port of its own, which it gives."""

@@ -24,6 +24,13 @@ from fra.core import (
 )
 
 
+@pytest.fixture(params=["aiohttp", "picows"])
+def transport(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    pytest.importorskip(name)
+    return name
+
+
 async def test_a_source_is_returned_at_once_and_goes_live_with_its_first_message(bench: Any) -> None:
     plugin = await bench.plugin()
     source = plugin.ticks("BTC")

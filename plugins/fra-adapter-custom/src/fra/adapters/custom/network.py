@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,7 +12,7 @@ from yarl import URL
 
 from fra.core import ConfigError, ExchangeConfig, ExchangeConnectionError
 
-_USER_AGENT: Final = "fra"
+USER_AGENT: Final = "fra"
 _RESPONSE_SCAN: Final = 65_536
 
 
@@ -23,6 +24,7 @@ class Network:
         self._config = config
         self._closed = False
         self._session: aiohttp.ClientSession | None = None
+        self._ssl_context: ssl.SSLContext | None = None
         self.proxy: URL | None = None
         self.proxy_headers: Mapping[str, str] | None = None
         self._hidden: tuple[str, ...] = ()
@@ -47,6 +49,17 @@ class Network:
         """What a request itself must carry for the proxy: one that is not tunnelled shows the proxy its own headers."""
         return self.proxy_headers or {} if scheme in ("http", "ws") else {}
 
+    @property
+    def proxy_with_login(self) -> str | None:
+        """The proxy's URL as it was configured, which is a secret."""
+        return self._config.proxy
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """What checks a venue's certificate where aiohttp does not; made on first use, since that takes a while."""
+        if self._ssl_context is None:
+            self._ssl_context = ssl.create_default_context()
+        return self._ssl_context
+
     def session(self) -> aiohttp.ClientSession:
         """The session; belongs to the running loop. Raises ExchangeConnectionError after :meth:`close`."""
         if self._closed:
@@ -55,7 +68,7 @@ class Network:
             self._session = aiohttp.ClientSession(
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "gzip, deflate"},
+                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"},
                 timeout=aiohttp.ClientTimeout(total=self._config.timeout),
             )
             # aiohttp would send a GET, PUT or DELETE again by itself when a kept connection was closed: the same bytes
@@ -94,6 +107,20 @@ class Network:
             cure="check proxy and its password in the configuration",
         )
 
+    def proxy_unreachable(self, reason: str) -> ExchangeConnectionError:
+        """The error for a proxy that is not there."""
+        return ExchangeConnectionError(
+            f"cannot reach the proxy: {reason}", exchange=self._config.name, cure="check proxy in the configuration"
+        )
+
+    def unreachable(self, to: str, reason: str) -> ExchangeConnectionError:
+        """The error for a venue that no connection can be made to."""
+        return ExchangeConnectionError(
+            f"cannot connect to {to}: {self.redact(reason)}",
+            exchange=self._config.name,
+            cure="check the network and base_url",
+        )
+
     def failure(self, error: BaseException, *, to: str) -> ExchangeConnectionError:
         """The error for a transport's failure. aiohttp's own is not chained: it holds the request and its headers."""
         name = self._config.name
@@ -105,19 +132,11 @@ class Network:
                     cure="check the network, or raise timeout (seconds)",
                 )
             case aiohttp.ClientProxyConnectionError():
-                return ExchangeConnectionError(
-                    f"cannot reach the proxy: {error.strerror or type(error).__name__}",
-                    exchange=name,
-                    cure="check proxy in the configuration",
-                )
+                return self.proxy_unreachable(error.strerror or type(error).__name__)
             case aiohttp.ClientHttpProxyError():
                 return self.proxy_refused(error.status)
             case aiohttp.ClientConnectorError():
-                return ExchangeConnectionError(
-                    f"cannot connect to {to}: {self.redact(str(error.os_error) or type(error.os_error).__name__)}",
-                    exchange=name,
-                    cure="check the network and base_url",
-                )
+                return self.unreachable(to, str(error.os_error) or type(error.os_error).__name__)
             case OSError() if error.errno:
                 reason = os.strerror(error.errno)  # aiohttp's own text may hold the URL with its signature
             case _:

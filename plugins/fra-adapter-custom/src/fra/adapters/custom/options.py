@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import attrs
 import msgspec
@@ -28,6 +28,8 @@ class CustomOptions:
     repeated after no answer came. ``max_response_bytes`` and ``max_frame_bytes`` bound what one answer or frame may
     hold, decompressed. ``reconnect_delay`` and ``reconnect_max_delay`` are the first and the longest delay in seconds
     before a lost connection is tried again. ``clock_interval``: seconds between looks at the venue's clock.
+    ``transport`` of streams: ``aiohttp``, ``picows`` (half the work for each small message; the extra
+    ``fra-adapter-custom[fast]``), or ``auto``: picows where it is installed.
     """
 
     staleness: float | None = attrs.field(default=None, validator=_positive)
@@ -38,6 +40,7 @@ class CustomOptions:
     reconnect_delay: float = attrs.field(default=1.0, validator=_positive)
     reconnect_max_delay: float = attrs.field(default=60.0, validator=_positive)
     clock_interval: float = attrs.field(default=600.0, validator=_positive)
+    transport: Literal["aiohttp", "picows", "auto"] = "aiohttp"
 
 
 def structure_options(values: Mapping[str, object], kind: type[O]) -> O:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Final, TypeVar
-
-import aiohttp
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from fra.adapters.custom.channel import Channel
 from fra.adapters.custom.dialect import Dialect, Refused
@@ -18,9 +17,10 @@ from fra.adapters.custom.options import CustomOptions
 from fra.adapters.custom.stream import Stream, StreamHandler
 from fra.adapters.custom.tasks import Tasks
 from fra.adapters.custom.topic import Entry, Topic
-from fra.adapters.custom.transport import AiohttpTransport, Transport
+from fra.adapters.custom.transport import AiohttpTransport, HandshakeRefused, Transport
 from fra.adapters.custom.urls import BaseUrls
 from fra.core import (
+    ConfigError,
     ConnectionStatus,
     ExchangeConfig,
     ExchangeConnectionError,
@@ -32,6 +32,9 @@ from fra.core import (
     StreamSource,
     Symbol,
 )
+
+if TYPE_CHECKING:
+    from fra.adapters.custom.transport_picows import PicowsTransport
 
 M = TypeVar("M")
 T = TypeVar("T")
@@ -63,6 +66,7 @@ class StreamClient:
         self._urls = urls
         self._errors = errors
         self._limiter = limiter
+        self._transport = _transport(options)
         self._make_dialect = make_dialect
         self._channels: dict[Address, Channel[object]] = {}
         self._lines: dict[Address, list[Line]] = {}
@@ -173,24 +177,23 @@ class StreamClient:
     async def connect(self, address: Address, dialect: Dialect) -> Transport:
         await self._limiter.acquire(dict(dialect.connect_cost))
         url = await dialect.address(self._urls.get(address.market, address.url) + address.path)
-        failure: ExchangeError
+        to, max_frame = str(address), self.options.max_frame_bytes
         try:
             async with asyncio.timeout(self.timeout):
-                return await AiohttpTransport.connect(self._network, url, max_frame=self.options.max_frame_bytes)
-        except aiohttp.WSServerHandshakeError as error:
+                return await self._transport.connect(self._network, url, to=to, max_frame=max_frame)
+        except HandshakeRefused as refused:
             failure = self._errors.error(
                 Failure(
-                    status=error.status,
-                    message=f"the venue refused a WebSocket connection with HTTP {error.status}",
-                    retry_after=_seconds(error.headers),
+                    status=refused.status,
+                    message=f"the venue refused a WebSocket connection with HTTP {refused.status}",
+                    retry_after=_seconds(refused.headers),
                 ),
                 exchange=self.exchange,
             )
             self._shut(failure, dialect.connect_cost)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            failure = self._network.failure(error, to=str(address))
-        # Outside of the except clauses: aiohttp's errors hold the URL, which may carry a token.
-        raise failure
+            raise failure from None
+        except TimeoutError as error:
+            raise self._network.failure(error, to=to) from None
 
     def _shut(self, failure: ExchangeError, scopes: Mapping[str, int]) -> None:
         if isinstance(failure, ExchangeRateLimitError) and failure.retry_after is not None:
@@ -252,8 +255,24 @@ class StreamClient:
             self._context.connection_changed(ConnectionStatus.CONNECTED)
 
 
-def _seconds(headers: Mapping[str, str] | None) -> float | None:
-    text = headers.get("Retry-After") if headers is not None else None
+def _transport(options: CustomOptions) -> type[AiohttpTransport | PicowsTransport]:
+    """The kind of WebSocket that the options ask for. picows is imported only then."""
+    wanted = options.transport
+    if wanted == "aiohttp" or (wanted == "auto" and find_spec("picows") is None):
+        return AiohttpTransport
+    try:
+        from fra.adapters.custom.transport_picows import PicowsTransport
+    except ImportError as error:
+        raise ConfigError(
+            f"transport = {wanted!r} needs picows, which cannot be imported: {error}",
+            path="options.transport",
+            cure='pip install "fra-adapter-custom[fast]"',
+        ) from None
+    return PicowsTransport
+
+
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    text = headers.get("Retry-After")
     try:
         return None if text is None else max(0.0, float(text))
     except ValueError:

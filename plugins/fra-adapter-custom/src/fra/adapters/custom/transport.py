@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Sized
+from collections.abc import Awaitable, Callable, Mapping, Sized
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -14,9 +14,18 @@ from yarl import URL
 
 from fra.adapters.custom.network import Network
 
-_TURN: Final = 256
-_CLOSE_TIMEOUT: Final = 0.05
+TURN: Final = 256
+CLOSE_TIMEOUT: Final = 0.05
 """Whoever closes has no more use for the connection: the venue's own close frame is not worth waiting for."""
+
+
+class HandshakeRefused(Exception):
+    """The venue answered the WebSocket handshake with an HTTP status."""
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.headers = headers
 
 
 class Transport(ABC):
@@ -48,27 +57,39 @@ class AiohttpTransport(Transport):
         self._socket = socket
 
     @classmethod
-    async def connect(cls, network: Network, url: str, *, max_frame: int) -> AiohttpTransport:
-        """Open ``url``, through the proxy if there is one. Raises aiohttp.ClientError, OSError or TimeoutError."""
-        socket = await network.session().ws_connect(
-            URL(url, encoded=True),
-            timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_TIMEOUT),
-            autoping=False,
-            autoclose=False,
-            max_msg_size=max_frame,
-            decode_text=False,
-            headers=network.headers_to(urlsplit(url).scheme),
-            proxy=network.proxy,
-            proxy_headers=network.proxy_headers,
-        )
-        return cls(socket)
+    async def connect(cls, network: Network, url: str, *, to: str, max_frame: int) -> AiohttpTransport:
+        """Open ``url``, through the proxy if there is one. ``to`` is what errors call it: a URL may hold a token.
+
+        Raises HandshakeRefused or ExchangeConnectionError.
+        """
+        failure: Exception
+        try:
+            socket = await network.session().ws_connect(
+                URL(url, encoded=True),
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
+                autoping=False,
+                autoclose=False,
+                max_msg_size=max_frame,
+                decode_text=False,
+                headers=network.headers_to(urlsplit(url).scheme),
+                proxy=network.proxy,
+                proxy_headers=network.proxy_headers,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            failure = HandshakeRefused(error.status, error.headers or {})
+        except (aiohttp.ClientError, OSError) as error:
+            failure = network.failure(error, to=to)
+        else:
+            return cls(socket)
+        # Outside of the except clauses: aiohttp's errors hold the URL, which may carry a token.
+        raise failure
 
     async def run(
         self, on_frame: Callable[[bytes, int], None], on_ping: Callable[[], None], *, now_ms: Callable[[], int]
     ) -> str:
         text, binary = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY
         read, more = self._reading()
-        turn, received_ms = _TURN, None
+        turn, received_ms = TURN, None
         while True:
             try:
                 message = await read()
@@ -82,7 +103,7 @@ class AiohttpTransport(Transport):
                 turn -= 1
                 if not turn:
                     # A read that finds a message waiting never yields to the loop.
-                    turn, received_ms = _TURN, None
+                    turn, received_ms = TURN, None
                     await asyncio.sleep(0)
                 elif not more:
                     received_ms = None

@@ -1,0 +1,269 @@
+"""The fast transport: picows parses frames in C and hands each over by a plain call, with no queue and no task between.
+
+Only imported where an adapter's option ``transport`` asks for it; the extra ``fra-adapter-custom[fast]`` installs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import Final, final
+
+import aiohappyeyeballs
+import picows
+from python_socks import ProxyError
+
+from fra.adapters.custom.network import USER_AGENT, Network
+from fra.adapters.custom.transport import CLOSE_TIMEOUT, TURN, HandshakeRefused, Transport
+
+_HAPPY_EYEBALLS: Final = 0.25
+_TEXT: Final = picows.WSMsgType.TEXT
+_BINARY: Final = picows.WSMsgType.BINARY
+
+
+def _silent_logger() -> logging.Logger:
+    """picows logs each connection and each error of a peer, which are told of as events here."""
+    logger = logging.Logger("fra.picows", logging.CRITICAL + 1)
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger
+
+
+@final
+class _Listener(picows.WSListener):
+    """Takes what picows reads: all that came at once, however much that is, one call after the other.
+
+    So only the first messages of a burst go straight on. The others wait in line, a share of them for each turn of
+    the loop, and nothing is read meanwhile. So do those that come before somebody runs the transport.
+    """
+
+    def __init__(self, max_message: int) -> None:
+        self._max_message = max_message
+        self._transport: picows.WSTransport | None = None
+        self._line: deque[tuple[bytes, int]] = deque()
+        self._straight = 0
+        self._parts: bytearray | None = None
+        self._received_ms: int | None = None
+        self._running = False
+        self._on_frame: Callable[[bytes, int], None] = _ignore
+        self._on_ping: Callable[[], None] = _nothing
+        self._now_ms: Callable[[], int] = int
+        self._reason: str | None = None
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[str] = self._loop.create_future()
+
+    def run(
+        self, on_frame: Callable[[bytes, int], None], on_ping: Callable[[], None], now_ms: Callable[[], int]
+    ) -> None:
+        received_ms = now_ms()
+        self._line = deque((message, received_ms) for message, _ in self._line)
+        self._on_frame, self._on_ping, self._now_ms, self._received_ms = on_frame, on_ping, now_ms, None
+        self._running, self._straight = True, 0 if self._line else TURN
+        if self._line:
+            self._work_off()
+
+    def stop(self) -> None:
+        """Hand over nothing more."""
+        self._on_frame, self._on_ping = _ignore, _nothing
+        self._line.clear()
+
+    def on_ws_connected(self, transport: picows.WSTransport) -> None:
+        self._transport = transport
+
+    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
+        self._end("the connection broke")
+
+    def _end(self, reason: str) -> None:
+        """It is over, once what came before has been handed over."""
+        if self._reason is None:
+            self._reason = reason
+        if not self._line and not self.ended.done():
+            self.ended.set_result(self._reason)
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        kind = frame.msg_type
+        if frame.fin and self._parts is None and (kind is _TEXT or kind is _BINARY):
+            received_ms = self._received_ms
+            if received_ms is None:
+                received_ms = self._received_ms = self._now_ms()
+            if self._straight:
+                self._straight -= 1
+                self._on_frame(frame.get_payload_as_bytes(), received_ms)
+            else:
+                self._wait_in_line(frame.get_payload_as_bytes(), received_ms)
+            if frame.last_in_buffer:
+                self._received_ms = None
+                if not self._line:
+                    self._straight = TURN
+            return
+        self._received_ms = None
+        if self._reason is not None:
+            return
+        if kind is _TEXT or kind is _BINARY or kind is picows.WSMsgType.CONTINUATION:
+            self._on_part(frame, begins=kind is not picows.WSMsgType.CONTINUATION)
+        elif kind is picows.WSMsgType.CLOSE:
+            code, words = int(frame.get_close_code()), frame.get_close_reason()  # type: ignore[call-overload]
+            self._end(f"the venue closed the connection ({code}{f': {words}' if words else ''})")
+        else:
+            self._on_ping()
+            if kind is picows.WSMsgType.PING:
+                transport.send_pong(frame.get_payload_as_bytes())
+
+    def _on_part(self, frame: picows.WSFrame, *, begins: bool) -> None:
+        parts = self._parts
+        if begins is (parts is not None):
+            what = "a message begins inside another" if begins else "a message continues that never began"
+            self._refuse(picows.WSCloseCode.PROTOCOL_ERROR, what)
+            return
+        if parts is None:
+            parts = self._parts = bytearray()
+        parts += frame.get_payload_as_memoryview()
+        if len(parts) > self._max_message:
+            self._refuse(picows.WSCloseCode.MESSAGE_TOO_BIG, f"a message has more than {self._max_message} bytes")
+        elif frame.fin:
+            self._parts = None
+            self._wait_in_line(bytes(parts), self._now_ms())
+
+    def _refuse(self, code: picows.WSCloseCode, what: str) -> None:
+        """End it now: raising would have picows go on through all that it has read."""
+        assert self._transport is not None
+        self.stop()
+        self._transport.send_close(code)
+        self._transport.disconnect(graceful=False)
+        self._end(f"the connection broke: {what}")
+
+    def _wait_in_line(self, message: bytes, received_ms: int) -> None:
+        self._straight = 0
+        self._line.append((message, received_ms))
+        if len(self._line) == 1:
+            assert self._transport is not None  # connected before any frame
+            self._transport.underlying_transport.pause_reading()
+            if self._running:
+                self._loop.call_soon(self._work_off)
+
+    def _work_off(self) -> None:
+        for _ in range(TURN):
+            if not self._line:
+                break
+            self._on_frame(*self._line.popleft())
+        if self._line:
+            self._loop.call_soon(self._work_off)
+            return
+        self._straight = TURN
+        if self._reason is not None:
+            self._end(self._reason)
+        elif self._transport is not None:
+            self._transport.underlying_transport.resume_reading()
+
+
+class PicowsTransport(Transport):
+    """A WebSocket of picows."""
+
+    def __init__(self, transport: picows.WSTransport, listener: _Listener) -> None:
+        self._transport = transport
+        self._listener = listener
+
+    @classmethod
+    async def connect(cls, network: Network, url: str, *, to: str, max_frame: int) -> PicowsTransport:
+        """Open ``url``, through the proxy if there is one, which is asked for a tunnel.
+
+        Raises HandshakeRefused or ExchangeConnectionError.
+        """
+        opened: list[socket.socket] = []
+
+        async def open_socket(where: picows.WSParsedURL) -> socket.socket:
+            infos = await asyncio.get_running_loop().getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)
+            opened.append(
+                await aiohappyeyeballs.start_connection(infos, happy_eyeballs_delay=_HAPPY_EYEBALLS, interleave=1)
+            )
+            return opened[-1]
+
+        done = False
+        try:
+            transport, listener = await picows.ws_connect(
+                lambda: _Listener(max_frame),
+                url,
+                ssl_context=network.ssl_context() if url.startswith("wss:") else None,
+                websocket_handshake_timeout=None,  # whoever connects has a deadline
+                logger_name=_silent_logger(),
+                enable_auto_pong=False,
+                max_frame_size=max_frame,
+                extra_headers={"User-Agent": USER_AGENT},
+                max_redirects=0,
+                proxy=network.proxy_with_login,
+                socket_factory=open_socket,
+            )
+            done = True
+        except picows.WSHandshakeError as error:
+            if error.response is not None and error.response.status != 101:
+                raise HandshakeRefused(int(error.response.status), error.response.headers) from None
+            raise network.unreachable(to, "the answer is no WebSocket handshake") from None
+        except ProxyError as error:
+            status = re.search(r"\d{3}$", str(error))
+            raise (network.proxy_refused(int(status[0])) if status else network.proxy_unreachable("")) from None
+        except ssl.SSLError as error:
+            raise network.unreachable(to, f"TLS failed: {error.reason or type(error).__name__}") from None
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            if network.proxy is not None and not opened:
+                raise network.proxy_unreachable(reason) from None
+            raise network.unreachable(to, reason) from None
+        finally:
+            if not done:
+                await _abandon(opened)
+        if not isinstance(listener, _Listener):  # None, which its types do not say: closed in the middle of it
+            raise network.unreachable(to, "closed during the WebSocket handshake")
+        return cls(transport, listener)
+
+    async def run(
+        self, on_frame: Callable[[bytes, int], None], on_ping: Callable[[], None], *, now_ms: Callable[[], int]
+    ) -> str:
+        self._listener.run(on_frame, on_ping, now_ms)
+        reason = await asyncio.shield(self._listener.ended)
+        if self._transport.is_disconnected:
+            try:
+                await self._transport.wait_disconnected()
+            except picows.WSProtocolError as error:
+                return f"the connection broke: {error}"
+        return reason
+
+    async def send(self, text: str) -> None:
+        if self._transport.is_disconnected:
+            raise ConnectionResetError("the connection is gone")
+        self._transport.send(_TEXT, text)
+
+    async def close(self) -> None:
+        self._listener.stop()
+        self._transport.send_close(picows.WSCloseCode.OK)
+        self._transport.disconnect()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._transport.wait_disconnected()
+        except TimeoutError:
+            self._transport.disconnect(graceful=False)
+        except Exception:
+            pass  # why it ended: run() has said it
+
+
+async def _abandon(sockets: list[socket.socket]) -> None:
+    """End what picows leaves open when a handshake is cancelled; its transport notices within three rounds."""
+    for opened in sockets:
+        try:
+            opened.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            continue  # closed already
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _ignore(message: bytes, received_ms: int) -> None:
+    pass
