@@ -131,7 +131,7 @@ def test_reported_terms_carry_interval_cap_and_floor() -> None:
 def test_an_interval_that_is_not_known_is_not_guessed() -> None:
     rate = estimate(T - 1, T, None)
     assert (rate.interval, rate.interval_source) == (None, None)
-    assert (rate.next_settlement_ms, rate.next_settlement_derived) == (T - 1, False)
+    assert (rate.next_settlement_ms, rate.next_settlement_derived) == (None, False)
 
 
 @pytest.mark.parametrize(

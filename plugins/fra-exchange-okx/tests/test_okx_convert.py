@@ -164,9 +164,14 @@ class TestFunding:
         assert rate.next_settlement_ms == NOW + 3_600_000
 
     def test_a_settlement_that_has_passed_is_rolled_on_and_says_so(self) -> None:
+        row = funding(fundingTime=str(NOW - 1), nextFundingTime=str(NOW + 3_599_999))
+        rate = convert.funding_rate(row, LINEAR, received_ms=NOW)
+        assert (rate.next_settlement_ms, rate.next_settlement_derived) == (NOW + 3_599_999, True)
+
+    def test_a_settlement_of_this_very_moment_has_not_passed(self) -> None:
         row = funding(fundingTime=str(NOW), nextFundingTime=str(NOW + 3_600_000))
         rate = convert.funding_rate(row, LINEAR, received_ms=NOW)
-        assert (rate.next_settlement_ms, rate.next_settlement_derived) == (NOW + 3_600_000, True)
+        assert (rate.next_settlement_ms, rate.next_settlement_derived) == (NOW, False)
 
     def test_it_is_the_venues_clock_that_says_whether_a_settlement_has_passed(self) -> None:
         ahead = NOW + 10 * 3_600_000

@@ -305,13 +305,14 @@ def estimated_rate(
 
     The venue's own next settlement counts. Only when it lies in the past by the venue's clock (``time_ms`` of the row,
     or ``venue_ms`` where that is later: the venue is a message late at each settlement, and an answer may be old) is
-    it rolled forward by whole intervals, and marked derived.
+    it rolled forward by whole intervals, and marked derived; without terms it is then unknown.
     """
     derived, now = False, max(time_ms, venue_ms)
-    if terms is not None and next_ms < now:
-        interval_ms = terms.interval // timedelta(milliseconds=1)
-        next_ms += -((next_ms - now) // interval_ms) * interval_ms
-        derived = True
+    settlement: int | None = next_ms
+    if next_ms < now:
+        derived = terms is not None
+        interval_ms = None if terms is None else terms.interval // timedelta(milliseconds=1)
+        settlement = None if interval_ms is None else next_ms - ((next_ms - now) // interval_ms) * interval_ms
     return FundingRate(
         symbol=name,
         kind=RateKind.ESTIMATED,
@@ -320,7 +321,7 @@ def estimated_rate(
         timestamp_ms=time_ms,
         interval=None if terms is None else terms.interval,
         interval_source=None if terms is None else terms.source,
-        next_settlement_ms=next_ms,
+        next_settlement_ms=settlement,
         next_settlement_derived=derived,
         mark_price=_bound(mark),
         index_price=_bound(index),

@@ -268,9 +268,9 @@ def funding_rate(
     interval_ms = following - settlement if settlement and following and following > settlement else None
     now = received_ms if venue_ms is None else venue_ms
     derived = False
-    if settlement is not None and settlement <= now:
+    if settlement is not None and settlement < now:
         derived = interval_ms is not None
-        settlement = None if interval_ms is None else settlement + ((now - settlement) // interval_ms + 1) * interval_ms
+        settlement = None if interval_ms is None else settlement - ((settlement - now) // interval_ms) * interval_ms
     return FundingRate(
         symbol=symbol.name,
         kind=RateKind.ESTIMATED,
