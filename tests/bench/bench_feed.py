@@ -28,7 +28,7 @@ def once(client: str, kind: str, count: int, rate: float = 0, *, timeout: float 
     try:
         assert server.stdout is not None
         hello = json.loads(server.stdout.readline())
-        channel = "trades" if kind == "trades" else "book"
+        channel = "trades" if kind in ("trades", "burst") else "book"
         arguments = [client, channel, str(hello["port"]), str(hello["count"]), str(hello["last"])]
         process = subprocess.run(
             [sys.executable, HERE / "feed_clients.py", *arguments], capture_output=True, text=True, timeout=timeout
@@ -45,12 +45,16 @@ def once(client: str, kind: str, count: int, rate: float = 0, *, timeout: float 
 
 
 def _latency(port: int, result: dict[str, object]) -> list[float]:
-    """Microseconds from just before a message was sent until the caller had it, for those that were delivered."""
+    """Microseconds from just before a message was sent until the caller had it, for those that were delivered.
+
+    The first tenth is the warm-up of every client alike (snapshot, first decoders) and is left out.
+    """
     import urllib.request
 
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/sent") as answer:
         sent = json.load(answer)
-    at = dict(zip(sent["ids"], sent["sent"], strict=True))
+    warm = len(sent["ids"]) // 10
+    at = dict(zip(sent["ids"][warm:], sent["sent"][warm:], strict=True))
     return [(arrival - at[number]) / 1000 for number, arrival in result["arrivals"] if at.get(number)]  # type: ignore[attr-defined]
 
 

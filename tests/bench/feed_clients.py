@@ -14,6 +14,7 @@ import time
 from bisect import bisect_left, insort
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from functools import partial
 
 Result = dict[str, object]
 
@@ -130,11 +131,12 @@ def _replaced(urls: object, url: str) -> object:
     return {key: _replaced(value, url) for key, value in urls.items()} if isinstance(urls, dict) else url
 
 
-async def fra(kind: str, port: int, count: int, last: int) -> Result:
+async def fra(kind: str, port: int, count: int, last: int, *, transport: str = "aiohttp") -> Result:
     """fra as its users write it: a handle and a listener."""
     from fra.core import BookView, Trade, connect
 
-    arrivals: list[tuple[int, int]] = []
+    arrivals: list[tuple[int | str, int]] = []
+    last_id = str(last)
     done = asyncio.Event()
     clock = time.monotonic_ns
 
@@ -147,12 +149,12 @@ async def fra(kind: str, port: int, count: int, last: int) -> Result:
             done.set()
 
     def on_trade(trade: Trade) -> None:
-        arrivals.append((int(trade.id), clock()))
-        if arrivals[-1][0] == last:
+        arrivals.append((trade.id, clock()))
+        if trade.id == last_id:
             done.set()
 
     urls = {"usdm": {"rest": f"http://127.0.0.1:{port}", "ws": f"ws://127.0.0.1:{port}"}}
-    async with connect("binance", base_url=urls, markets=("usdm",)) as exchange:
+    async with connect("binance", base_url=urls, markets=("usdm",), options={"transport": transport}) as exchange:
         await exchange.get_symbols()
         begin = time.process_time()
         if kind == "trades":
@@ -162,13 +164,15 @@ async def fra(kind: str, port: int, count: int, last: int) -> Result:
             book = exchange.subscribe_orderbook("BTC/USDT:USDT")
             book.add_listener(on_book)
         await done.wait()
-        return {"cpu": time.process_time() - begin, "delivered": len(arrivals), "arrivals": arrivals}
+        cpu = time.process_time() - begin
+        return {"cpu": cpu, "delivered": len(arrivals), "arrivals": [(int(number), at) for number, at in arrivals]}
 
 
 CLIENTS: dict[str, Callable[[str, int, int, int], Awaitable[Result]]] = {
     "floor": floor,
     "ccxt.pro": ccxt_pro,
     "fra": fra,
+    "fra+picows": partial(fra, transport="picows"),
 }
 
 

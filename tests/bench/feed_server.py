@@ -1,8 +1,11 @@
 """A loopback feed in Binance's USD-M format, as fast as it can or paced: the same bytes for every client.
 
 `python feed_server.py KIND COUNT RATE` prints its port and serves until its parent closes stdin. KIND is `book`,
-`trades` or the path of a recorded book capture (JSON Lines, perhaps gzipped). RATE is messages per second, 0 as fast
-as possible. Every message is prepared before the first client comes, so that only sending costs time.
+`trades`, `burst` or the path of a recorded book capture (JSON Lines, perhaps gzipped). RATE is messages per second, 0
+as fast as possible. Every message is prepared before the first client comes, so that only sending costs time.
+
+Messages go out one by one, so that a quick client is woken, and charged, for few at a time; those of a `burst`, which
+are trades too, in large writes: every client is kept busy, and only its own work per message is left.
 
 A client connects to any WebSocket path, subscribes, and asks for the book snapshot by REST: the messages that follow
 the snapshot are held until it does. `GET /sent` gives the monotonic send time in ns of every message.
@@ -21,6 +24,7 @@ from pathlib import Path
 from aiohttp import web
 
 SYMBOL = "BTCUSDT"
+WRITE = 500  # messages
 LEAD = 3  # messages sent before the snapshot is asked for
 
 
@@ -111,11 +115,22 @@ def generated_trades(count: int, seed: int = 11) -> tuple[dict[str, object], lis
     return {}, frames, [7_000_000 + number for number in range(count)]
 
 
+def framed(message: bytes) -> bytes:
+    """One unmasked text message, as RFC 6455 has it."""
+    size = len(message)
+    if size < 126:
+        return bytes((0x81, size)) + message
+    if size < 65_536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + message
+    return b"\x81\x7f" + size.to_bytes(8, "big") + message
+
+
 class Feed:
     """One prepared feed: each connection gets all of it."""
 
     def __init__(self, kind: str, count: int, rate: float) -> None:
-        if kind == "trades":
+        self.burst = kind == "burst"
+        if kind in ("trades", "burst"):
             self.snapshot, self.frames, self.ids = generated_trades(count)
             self.channel = f"{SYMBOL.lower()}@aggTrade"
         else:
@@ -137,15 +152,27 @@ class Feed:
             asked = json.loads(message.data)
             await socket.send_str(json.dumps({"result": None, "id": asked.get("id")}))
             if task is None and any("@" in str(stream) for stream in asked.get("params", ())):
-                task = asyncio.create_task(self.send(socket, combined))
+                task = asyncio.create_task(self.send(socket, request.transport, combined))
         if task:
             task.cancel()
         return socket
 
-    async def send(self, socket: web.WebSocketResponse, combined: bool) -> None:
+    async def blast(self, transport: asyncio.WriteTransport, frames: list[str]) -> None:
+        """Everything, in writes of many messages."""
+        packed = [framed(frame.encode()) for frame in frames]
+        for start in range(0, len(packed), WRITE):
+            transport.write(b"".join(packed[start : start + WRITE]))
+            # A transport tells only its protocol, aiohttp's, when its buffer has been sent.
+            while transport.get_write_buffer_size() > 500 * WRITE:  # noqa: ASYNC110
+                await asyncio.sleep(0.0005)
+
+    async def send(self, socket: web.WebSocketResponse, transport: asyncio.WriteTransport, combined: bool) -> None:
         frames = self.frames
         if combined:
             frames = [f'{{"stream":"{self.channel}","data":{frame}}}' for frame in frames]
+        if self.burst:
+            await self.blast(transport, frames)
+            return
         clock = time.monotonic_ns
         start = clock()
         for number, frame in enumerate(frames):

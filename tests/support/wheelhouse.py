@@ -41,12 +41,20 @@ def run(
 
 def requirements(wheel: Path) -> list[Requirement]:
     """What a wheel needs, without its extras."""
+    return [needed for needed in declared(wheel) if needed.marker is None or needed.marker.evaluate({"extra": ""})]
+
+
+def extras(wheel: Path) -> set[str]:
+    """The distributions that a wheel's extras bring."""
+    return {needed.name for needed in declared(wheel)} - {needed.name for needed in requirements(wheel)}
+
+
+def declared(wheel: Path) -> list[Requirement]:
+    """All that a wheel names, extras too."""
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         lines = message_from_bytes(archive.read(name)).get_all("Requires-Dist") or []
-    return [
-        needed for needed in map(Requirement, lines) if needed.marker is None or needed.marker.evaluate({"extra": ""})
-    ]
+    return [*map(Requirement, lines)]
 
 
 @attrs.define

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path, PurePosixPath
 
 import pytest
-from wheelhouse import FOLDERS, Wheels, new_environment
+from wheelhouse import FOLDERS, Wheels, extras, new_environment
 
 pytestmark = pytest.mark.skipif("FRA_WHEELS" not in os.environ, reason="the wheels are built by `nox -s wheels`")
 
@@ -51,14 +52,26 @@ def test_a_source_distribution_lies_beside_its_wheel(wheels: Wheels, name: str) 
 def test_it_imports_alone_with_only_what_it_declares(wheels: Wheels, tmp_path: Path, name: str) -> None:
     environment = new_environment(tmp_path / "environment")
     environment.install(*wheels.with_ours(name))
-    modules = [
-        ".".join(file.with_suffix("").parts).removesuffix(".__init__")
-        for file in files(wheels.get(name))
-        if file.suffix == ".py" and file.name != "__main__.py"
-    ]
-    code = "import importlib, sys\nfor module in sys.stdin.read().split(): importlib.import_module(module)"
+    inside = [file for file in files(wheels.get(name)) if file.suffix == ".py" and file.name != "__main__.py"]
+    modules = [".".join(file.with_suffix("").parts).removesuffix(".__init__") for file in inside]
+    code = """
+        import importlib, sys
+        for module in sys.stdin.read().split():
+            try:
+                importlib.import_module(module)
+            except ModuleNotFoundError as error:
+                print(error.name)
+    """
     done = environment.run(code, given="\n".join(modules))
     assert done.returncode == 0, done.stderr
+    optional = extras(wheels.get(name))
+    offered = {module for module, owners in packages_distributions().items() if optional.intersection(owners)}
+    missing = set(done.stdout.split())
+    assert missing <= offered, "these are imported and neither required nor an extra"
+    if missing:
+        tops = [".".join(file.parent.parts) for file in files(wheels.get(name)) if file.name == "py.typed"]
+        done = environment.run(f"import {', '.join(tops)}")
+        assert done.returncode == 0, f"the package itself needs an extra: {done.stderr}"
 
 
 def test_core_and_one_exchange_bring_no_ccxt(wheels: Wheels, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import logging
 import re
 import socket
 import ssl
-from collections import deque
 from collections.abc import Callable
 from typing import Final, final
 
@@ -22,6 +21,7 @@ from fra.adapters.custom.network import USER_AGENT, Network
 from fra.adapters.custom.transport import CLOSE_TIMEOUT, TURN, HandshakeRefused, Transport
 
 _HAPPY_EYEBALLS: Final = 0.25
+_LARGEST_CONTROL: Final = 125
 _TEXT: Final = picows.WSMsgType.TEXT
 _BINARY: Final = picows.WSMsgType.BINARY
 
@@ -38,19 +38,20 @@ def _silent_logger() -> logging.Logger:
 class _Listener(picows.WSListener):
     """Takes what picows reads: all that came at once, however much that is, one call after the other.
 
-    So only the first messages of a burst go straight on. The others wait in line, a share of them for each turn of
-    the loop, and nothing is read meanwhile. So do those that come before somebody runs the transport.
+    It is put together here and handed over when it is complete, a share for each turn of the loop; nothing more is
+    read meanwhile. What comes before somebody runs the transport waits for that.
     """
 
     def __init__(self, max_message: int) -> None:
         self._max_message = max_message
         self._transport: picows.WSTransport | None = None
-        self._line: deque[tuple[bytes, int]] = deque()
-        self._straight = 0
+        self._read: list[bytes] = []
+        self._put: Callable[[bytes], None] = self._read.append
+        self._handed = 0
+        self._paused = False
+        self._received_ms = 0
         self._parts: bytearray | None = None
-        self._received_ms: int | None = None
-        self._running = False
-        self._on_frame: Callable[[bytes, int], None] = _ignore
+        self._on_frame: Callable[[bytes, int], None] | None = None
         self._on_ping: Callable[[], None] = _nothing
         self._now_ms: Callable[[], int] = int
         self._reason: str | None = None
@@ -60,17 +61,15 @@ class _Listener(picows.WSListener):
     def run(
         self, on_frame: Callable[[bytes, int], None], on_ping: Callable[[], None], now_ms: Callable[[], int]
     ) -> None:
-        received_ms = now_ms()
-        self._line = deque((message, received_ms) for message, _ in self._line)
-        self._on_frame, self._on_ping, self._now_ms, self._received_ms = on_frame, on_ping, now_ms, None
-        self._running, self._straight = True, 0 if self._line else TURN
-        if self._line:
-            self._work_off()
+        self._on_frame, self._on_ping, self._now_ms = on_frame, on_ping, now_ms
+        if self._read:
+            self._received_ms = now_ms()
+            self._hand_over()
 
     def stop(self) -> None:
         """Hand over nothing more."""
         self._on_frame, self._on_ping = _ignore, _nothing
-        self._line.clear()
+        self._read.clear()
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         self._transport = transport
@@ -78,32 +77,17 @@ class _Listener(picows.WSListener):
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         self._end("the connection broke")
 
-    def _end(self, reason: str) -> None:
-        """It is over, once what came before has been handed over."""
-        if self._reason is None:
-            self._reason = reason
-        if not self._line and not self.ended.done():
-            self.ended.set_result(self._reason)
-
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        # Asking for a frame's type costs as much as all the rest; only data is that large.
+        if frame.payload_size > _LARGEST_CONTROL and frame.fin and self._parts is None:
+            self._put(frame.get_payload_as_bytes())
+        elif self._reason is None:
+            self._on_other(transport, frame)
+        if frame.last_in_buffer and self._read:
+            self._on_read()
+
+    def _on_other(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         kind = frame.msg_type
-        if frame.fin and self._parts is None and (kind is _TEXT or kind is _BINARY):
-            received_ms = self._received_ms
-            if received_ms is None:
-                received_ms = self._received_ms = self._now_ms()
-            if self._straight:
-                self._straight -= 1
-                self._on_frame(frame.get_payload_as_bytes(), received_ms)
-            else:
-                self._wait_in_line(frame.get_payload_as_bytes(), received_ms)
-            if frame.last_in_buffer:
-                self._received_ms = None
-                if not self._line:
-                    self._straight = TURN
-            return
-        self._received_ms = None
-        if self._reason is not None:
-            return
         if kind is _TEXT or kind is _BINARY or kind is picows.WSMsgType.CONTINUATION:
             self._on_part(frame, begins=kind is not picows.WSMsgType.CONTINUATION)
         elif kind is picows.WSMsgType.CLOSE:
@@ -121,13 +105,16 @@ class _Listener(picows.WSListener):
             self._refuse(picows.WSCloseCode.PROTOCOL_ERROR, what)
             return
         if parts is None:
+            if frame.fin:
+                self._put(frame.get_payload_as_bytes())
+                return
             parts = self._parts = bytearray()
         parts += frame.get_payload_as_memoryview()
         if len(parts) > self._max_message:
             self._refuse(picows.WSCloseCode.MESSAGE_TOO_BIG, f"a message has more than {self._max_message} bytes")
         elif frame.fin:
             self._parts = None
-            self._wait_in_line(bytes(parts), self._now_ms())
+            self._put(bytes(parts))
 
     def _refuse(self, code: picows.WSCloseCode, what: str) -> None:
         """End it now: raising would have picows go on through all that it has read."""
@@ -137,28 +124,42 @@ class _Listener(picows.WSListener):
         self._transport.disconnect(graceful=False)
         self._end(f"the connection broke: {what}")
 
-    def _wait_in_line(self, message: bytes, received_ms: int) -> None:
-        self._straight = 0
-        self._line.append((message, received_ms))
-        if len(self._line) == 1:
-            assert self._transport is not None  # connected before any frame
-            self._transport.underlying_transport.pause_reading()
-            if self._running:
-                self._loop.call_soon(self._work_off)
-
-    def _work_off(self) -> None:
-        for _ in range(TURN):
-            if not self._line:
-                break
-            self._on_frame(*self._line.popleft())
-        if self._line:
-            self._loop.call_soon(self._work_off)
+    def _on_read(self) -> None:
+        if self._on_frame is None:
+            self._pause()
             return
-        self._straight = TURN
+        self._received_ms = self._now_ms()
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        on_frame, read, received_ms = self._on_frame, self._read, self._received_ms
+        assert on_frame is not None
+        start, self._handed = self._handed, self._handed + TURN
+        for message in read[start : start + TURN] if start or len(read) > TURN else read:
+            on_frame(message, received_ms)
+        if self._handed < len(read):
+            self._pause()
+            self._loop.call_soon(self._hand_over)
+            return
+        read.clear()
+        self._handed = 0
         if self._reason is not None:
             self._end(self._reason)
-        elif self._transport is not None:
+        elif self._paused and self._transport is not None:
+            self._paused = False
             self._transport.underlying_transport.resume_reading()
+
+    def _pause(self) -> None:
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.underlying_transport.pause_reading()
+
+    def _end(self, reason: str) -> None:
+        """It is over, once what came before has been handed over."""
+        if self._reason is None:
+            self._reason = reason
+        if not self._read and not self.ended.done():
+            self.ended.set_result(self._reason)
 
 
 class PicowsTransport(Transport):
