@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from fra.core.contract.account import Balance, FundingPayment, MarginMode, Position, PositionSide
+    from fra.core.contract.account import Balance, FundingPayment, MarginMode, Position, PositionMode, PositionSide
     from fra.core.contract.book import BookLevels, BookView, LazyLevels, OrderBook, PriceLevel
     from fra.core.contract.capabilities import (
         Cell,
@@ -179,6 +179,7 @@ __all__ = [
     "PluginType",
     "PluginUnloaded",
     "Position",
+    "PositionMode",
     "PositionSide",
     "PriceLevel",
     "RateKind",
@@ -298,6 +299,7 @@ _HOMES: Final = {
     "PluginType": "contract.capabilities",
     "PluginUnloaded": "contract.events",
     "Position": "contract.account",
+    "PositionMode": "contract.account",
     "PositionSide": "contract.account",
     "PriceLevel": "contract.book",
     "RateKind": "contract.models",

@@ -26,6 +26,13 @@ class MarginMode(enum.Enum):
     ISOLATED = "isolated"
 
 
+class PositionMode(enum.Enum):
+    """Whether one symbol has one position (ONE_WAY) or a long and a short one side by side (HEDGE)."""
+
+    ONE_WAY = "one_way"
+    HEDGE = "hedge"
+
+
 @attrs.frozen(kw_only=True)
 class FundingPayment:
     """What one settlement moved on this account: ``amount`` in ``asset``, positive when received."""

@@ -74,6 +74,7 @@ class Operation(enum.Enum):
     GET_POSITIONS = "get_positions"
     SET_LEVERAGE = "set_leverage"
     SET_MARGIN_MODE = "set_margin_mode"
+    SET_POSITION_MODE = "set_position_mode"
     CREATE_ORDER = "create_order"
     CANCEL_ORDER = "cancel_order"
     CANCEL_ALL_ORDERS = "cancel_all_orders"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     # An adapter of public market data never meets an order, a balance or an event: it need not build their classes.
     from decimal import Decimal
 
-    from fra.core.contract.account import Balance, FundingPayment, MarginMode, Position
+    from fra.core.contract.account import Balance, FundingPayment, MarginMode, Position, PositionMode
     from fra.core.contract.book import BookView, OrderBook
     from fra.core.contract.capabilities import ExchangeCapabilities, ExchangeMetadata, MarketKind
     from fra.core.contract.config import ExchangeConfig
@@ -161,6 +161,10 @@ class ExchangePluginInterface(ABC):
     async def set_margin_mode(self, symbol: Symbol, mode: MarginMode) -> None:
         """Set it; already being so is success."""
         raise self._not_supported(Operation.SET_MARGIN_MODE, symbol)
+
+    async def set_position_mode(self, mode: PositionMode) -> None:
+        """Set it for all derivatives of the account; already being so is success."""
+        raise self._not_supported(Operation.SET_POSITION_MODE)
 
     # --- orders
 

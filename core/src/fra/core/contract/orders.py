@@ -33,7 +33,8 @@ class TimeInForce(enum.Enum):
 class OrderStatus(enum.Enum):
     """Where an order stands. ``filled`` says how much of it traded, in every status.
 
-    PENDING: not acknowledged yet. UNKNOWN: the venue's answer is not known or names a status we do not know.
+    PENDING: on its way; the venue has not said yet what became of it, though it may have taken it in. UNKNOWN: the
+    venue's answer is not known or names a status we do not know.
     """
 
     PENDING = "pending"
@@ -114,6 +115,35 @@ class Order:
     reason: str | None = None
     created_ms: int | None = attrs.field(default=None, validator=values.timestamp_or_none)
     timestamp_ms: int | None = attrs.field(default=None, validator=values.timestamp_or_none)
+
+    @classmethod
+    def of(
+        cls,
+        request: OrderRequest,
+        *,
+        status: OrderStatus = OrderStatus.PENDING,
+        id: str | None = None,
+        timestamp_ms: int | None = None,
+    ) -> Order:
+        """The order that ``request`` asks for, nothing filled: for venues that answer with an id and no more."""
+        return cls(
+            symbol=request.symbol,
+            side=request.side,
+            type=request.type,
+            status=status,
+            id=id,
+            client_order_id=request.client_order_id,
+            amount=request.amount,
+            quote_amount=request.quote_amount,
+            price=request.price,
+            trigger_price=request.trigger_price,
+            time_in_force=request.time_in_force,
+            post_only=request.post_only,
+            reduce_only=request.reduce_only,
+            position_side=request.position_side,
+            created_ms=timestamp_ms,
+            timestamp_ms=timestamp_ms,
+        )
 
     @property
     def remaining(self) -> Decimal | None:

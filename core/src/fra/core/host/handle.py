@@ -9,7 +9,7 @@ from typing import TypeVar, final
 
 import attrs
 
-from fra.core.contract.account import Balance, FundingPayment, MarginMode, Position
+from fra.core.contract.account import Balance, FundingPayment, MarginMode, Position, PositionMode
 from fra.core.contract.book import BookView, OrderBook
 from fra.core.contract.capabilities import (
     ConnectionStatus,
@@ -266,6 +266,13 @@ class ExchangeHandle:
         mode = MarginMode(mode)
         market = await self._market(operation, symbol)
         await self._call(operation, self._present.set_margin_mode(market, mode))
+
+    async def set_position_mode(self, mode: PositionMode) -> None:
+        """Set it for all derivatives of the account; already being so is success."""
+        operation = Operation.SET_POSITION_MODE
+        mode = PositionMode(mode)
+        self._check(operation)
+        await self._call(operation, self._present.set_position_mode(mode))
 
     # --- orders
 
