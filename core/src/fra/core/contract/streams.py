@@ -73,6 +73,12 @@ class StreamSource(Generic[T]):
         for on_item in self._items:
             on_item(item)
 
+    def deliver(self, item: T) -> None:
+        """Hand ``item`` to every sink, now, and leave the status: the stream has news, and is not complete yet."""
+        self.last_data = monotonic()
+        for on_item in self._items:
+            on_item(item)
+
     def touch(self) -> None:
         """The venue said that it is alive and nothing changed (a heartbeat of the channel): the data is fresh."""
         self.last_data = monotonic()

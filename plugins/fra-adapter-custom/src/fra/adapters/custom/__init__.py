@@ -18,6 +18,7 @@ from fra.adapters.custom.urls import BaseUrls, Urls
 if TYPE_CHECKING:
     from fra.adapters.custom.http import HttpClient, Timed
     from fra.adapters.custom.streams import StreamClient
+    from fra.adapters.custom.user import UserChannel, UserFeed
 
 __all__ = [
     "Ack",
@@ -51,6 +52,8 @@ __all__ = [
     "TextPing",
     "Timed",
     "Urls",
+    "UserChannel",
+    "UserFeed",
     "channel_for",
     "encode_json",
     "encode_query",
@@ -60,8 +63,14 @@ __all__ = [
     "publishing_each",
 ]
 
-_LATER: Final = {"HttpClient": "http", "StreamClient": "streams", "Timed": "http"}
-"""What needs aiohttp, and is not needed before an adapter is initialized."""
+_LATER: Final = {
+    "HttpClient": "http",
+    "StreamClient": "streams",
+    "Timed": "http",
+    "UserChannel": "user",
+    "UserFeed": "user",
+}
+"""What is not needed before an adapter is initialized (and most of it needs aiohttp)."""
 
 if not TYPE_CHECKING:
 
