@@ -59,6 +59,13 @@ OKX: Mapping[str, Span] = {
     **{f"{n}Mutc": Span(n * 30 * _D, months=n) for n in (1, 3)},
 }
 
+BYBIT: Mapping[str, Span] = {
+    **{str(n): Span(n * _M) for n in (1, 3, 5, 15, 30, 60, 120, 240, 360, 720)},
+    "D": Span(_D),
+    "W": Span(7 * _D, _MONDAY),
+    "M": Span(30 * _D, months=1),
+}
+
 
 def opens(
     span: Span, *, now_ms: int, limit: int, start_ms: int | None = None, end_ms: int | None = None, oldest_ms: int

@@ -124,11 +124,13 @@ _GENERATED: Mapping[tuple[str, str], tuple[str, str]] = {
     ("binance", "usdm"): ("{a}USDT", "USDT"),
     ("okx", "spot"): ("{a}-USDT", ""),
     ("okx", "swap"): ("{a}-USDT-SWAP", "USDT"),
+    ("bybit", "spot"): ("{a}USDT", ""),
+    ("bybit", "linear"): ("{a}USDT", "USDT"),
 }
 
 
 def generated(count: int, *, seed: int) -> list[Instrument]:
-    """`count` made-up assets (`GEN0001`…), each listed in all four markets, for load."""
+    """`count` made-up assets (`GEN0001`…), each listed once in every market of the table above, for load."""
     rng = random.Random(f"instruments:{seed}")
     made: list[Instrument] = []
     for n in range(1, count + 1):
