@@ -66,6 +66,15 @@ BYBIT: Mapping[str, Span] = {
     "M": Span(30 * _D, months=1),
 }
 
+HTX: Mapping[str, Span] = {
+    **{f"{n}min": Span(n * _M) for n in (1, 5, 15, 30, 60)},
+    "4hour": Span(4 * _H),
+    "1day": Span(_D, _HONG_KONG),
+    "1week": Span(7 * _D, _MONDAY + _HONG_KONG),
+    "1mon": Span(30 * _D, _HONG_KONG, months=1),
+    "1year": Span(365 * _D, _HONG_KONG, months=12),
+}
+
 
 def opens(
     span: Span, *, now_ms: int, limit: int, start_ms: int | None = None, end_ms: int | None = None, oldest_ms: int

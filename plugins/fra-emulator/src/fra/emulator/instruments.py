@@ -42,9 +42,8 @@ class Instrument:
     """One listing of an asset at a venue.
 
     `price` is the venue's own starting price (already times the multiplier); `lot`, `min_amount` are in the
-    venue's unit (contracts on OKX
-    swaps, base coin elsewhere); `contract_size` is base coin per contract (quote for inverse); `turnover` is quote
-    per day.
+    venue's unit (contracts on OKX and HTX swaps, base coin elsewhere); `contract_size` is base coin per contract
+    (quote for inverse); `turnover` is quote per day.
     """
 
     venue: str
@@ -126,6 +125,8 @@ _GENERATED: Mapping[tuple[str, str], tuple[str, str]] = {
     ("okx", "swap"): ("{a}-USDT-SWAP", "USDT"),
     ("bybit", "spot"): ("{a}USDT", ""),
     ("bybit", "linear"): ("{a}USDT", "USDT"),
+    ("htx", "spot"): ("{lower}usdt", ""),
+    ("htx", "linear"): ("{a}-USDT", "USDT"),
 }
 
 
@@ -142,11 +143,13 @@ def generated(count: int, *, seed: int) -> list[Instrument]:
         rate = rng.uniform(-0.0002, 0.0003)
         for (venue, market), (pattern, settle) in _GENERATED.items():
             lot = Decimal("1") if decimals > 3 else Decimal("0.01")
+            # HTX trades whole contracts only
+            size, lot = (lot, Decimal(1)) if (venue, market) == ("htx", "linear") else (Decimal(1), lot)
             made.append(
                 Instrument(
                     venue=venue,
                     market=market,
-                    symbol=pattern.format(a=asset),
+                    symbol=pattern.format(a=asset, lower=asset.lower()),
                     asset=asset,
                     base=asset,
                     quote="USDT",
@@ -156,7 +159,7 @@ def generated(count: int, *, seed: int) -> list[Instrument]:
                     lot=lot,
                     min_amount=lot,
                     min_notional=Decimal(5),
-                    contract_size=Decimal(1),
+                    contract_size=size,
                     inverse=False,
                     multiplier=1,
                     interval_hours=interval if settle else 0,
