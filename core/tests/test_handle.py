@@ -71,7 +71,6 @@ async def test_every_cell_of_the_matrix_that_is_empty_raises_without_asking(kit)
         arguments = {
             "interval": "1h",
             "leverage": 2,
-            "mode": "cross",
             "order_id": "1",
             "symbol": "BTC/USDT:USDT",
         }
@@ -80,6 +79,7 @@ async def test_every_cell_of_the_matrix_that_is_empty_raises_without_asking(kit)
             if mem.capabilities.support(operation, MarketKind.LINEAR_SWAP) or mem.capabilities.support(operation):
                 continue
             accepted = inspect.signature(method).parameters
+            arguments["mode"] = "cross" if operation is Operation.SET_MARGIN_MODE else "hedge"
             with pytest.raises(NotSupported, match=operation.value):
                 await method(**{name: value for name, value in arguments.items() if name in accepted})
         assert kit.plugin.calls == before

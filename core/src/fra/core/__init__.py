@@ -87,10 +87,11 @@ if TYPE_CHECKING:
     from fra.core.host.events import EventBus
     from fra.core.host.handle import ExchangeHandle
     from fra.core.host.hookspecs import hookimpl
+    from fra.core.host.journal import JournalEntry, MemoryJournal, OrderJournal
     from fra.core.host.loader import PluginLoader
     from fra.core.host.manager import PluginManager, connect
     from fra.core.host.options import structure_options
-    from fra.core.host.orders import JournalEntry, MemoryJournal, OrderDesk, OrderJournal
+    from fra.core.host.orders import OrderDesk
     from fra.core.host.policy import PluginRow, PluginState
     from fra.core.host.registry import PluginRegistry
     from fra.core.toolkit.budget import Budget, BudgetExceeded, BudgetUsage
@@ -259,14 +260,14 @@ _HOMES: Final = {
     "InsufficientFunds": "contract.errors",
     "IntervalSource": "contract.models",
     "InvalidOrder": "contract.errors",
-    "JournalEntry": "host.orders",
+    "JournalEntry": "host.journal",
     "Kline": "contract.models",
     "KlineInterval": "contract.models",
     "LazyLevels": "contract.book",
     "Limiter": "contract.context",
     "MarginMode": "contract.account",
     "MarketKind": "contract.capabilities",
-    "MemoryJournal": "host.orders",
+    "MemoryJournal": "host.journal",
     "NoOptions": "contract.exchange",
     "NotSupported": "contract.errors",
     "Operation": "contract.capabilities",
@@ -274,7 +275,7 @@ _HOMES: Final = {
     "OrderBook": "contract.book",
     "OrderChanged": "contract.events",
     "OrderDesk": "host.orders",
-    "OrderJournal": "host.orders",
+    "OrderJournal": "host.journal",
     "OrderNotFound": "contract.errors",
     "OrderOutcomeUnknown": "contract.errors",
     "OrderProposed": "contract.events",

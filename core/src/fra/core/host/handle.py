@@ -27,12 +27,14 @@ from fra.core.contract.orders import Fill, Order, OrderRequest, UserEvent
 from fra.core.contract.streams import Subscription, Upstream
 from fra.core.contract.symbol import RefusedInstrument, Symbol, SymbolList
 from fra.core.contract.values import as_decimal, as_timestamp_ms
+from fra.core.host.client_ids import ClientOrderIds
 from fra.core.host.context import now_ms
 from fra.core.host.events import EventBus
 from fra.core.host.failures import Failures
 from fra.core.host.funding import FundingWatch
 from fra.core.host.instruments import Instruments, kinds_of
-from fra.core.host.orders import ClientOrderIds, MemoryJournal, OrderDesk, OrderJournal
+from fra.core.host.journal import MemoryJournal, OrderJournal
+from fra.core.host.orders import OrderDesk
 from fra.core.host.streams import FeedKey, StreamHub
 
 R = TypeVar("R")
@@ -72,13 +74,16 @@ class ExchangeHandle:
         )
         self._funding = FundingWatch(config.name, emit=bus.emit, now_ms=now_ms)
         self._instruments = Instruments(config.name, load=self._load_symbols, emit=bus.emit, now_ms=now_ms)
+        self._account: Subscription[UserEvent] | None = None
         self._desk = OrderDesk(
             config.name,
+            plugin=lambda: self._present,
             veto=self._veto,
             journal=journal if journal is not None else MemoryJournal(),
             failures=self._failures,
             emit=bus.emit,
             now_ms=now_ms,
+            patience=config.timeout,
         )
 
     # --- who and how
@@ -283,7 +288,7 @@ class ExchangeHandle:
         (ask by its client order id, never send again), and what the venue answers.
         """
         market = await self._market(Operation.CREATE_ORDER, request.symbol)
-        return await self._desk.create(self._present, request, market)
+        return await self._desk.create(request, market)
 
     async def cancel_order(
         self, order_id: str | None = None, symbol: Market | None = None, *, client_order_id: str | None = None
@@ -293,13 +298,13 @@ class ExchangeHandle:
         _one_id(order_id, client_order_id)
         market = await self._optional(operation, symbol)
         answer = self._present.cancel_order(order_id, market, client_order_id=client_order_id)
-        return await self._call(operation, answer)
+        return self._desk.seen(await self._call(operation, answer))
 
     async def cancel_all_orders(self, symbol: Market | None = None) -> Sequence[Order]:
         """Cancel every open order (of ``symbol``)."""
         operation = Operation.CANCEL_ALL_ORDERS
         market = await self._optional(operation, symbol)
-        return await self._call(operation, self._present.cancel_all_orders(market))
+        return [*map(self._desk.seen, await self._call(operation, self._present.cancel_all_orders(market)))]
 
     async def get_order(
         self, order_id: str | None = None, symbol: Market | None = None, *, client_order_id: str | None = None
@@ -309,13 +314,14 @@ class ExchangeHandle:
         _one_id(order_id, client_order_id)
         market = await self._optional(operation, symbol)
         answer = self._present.get_order(order_id, market, client_order_id=client_order_id)
-        return await self._call(operation, answer)
+        return self._desk.seen(await self._call(operation, answer))
 
     async def get_open_orders(self, symbol: Market | None = None) -> Sequence[Order]:
         """Every open order (of ``symbol``)."""
         operation = Operation.GET_OPEN_ORDERS
         market = await self._optional(operation, symbol)
-        return await self._call(operation, self._present.get_open_orders(market))
+        orders = [*map(self._desk.seen, await self._call(operation, self._present.get_open_orders(market)))]
+        return [order for order in orders if not order.status.final]  # ended while the answer was on its way
 
     async def get_order_history(
         self,
@@ -407,7 +413,11 @@ class ExchangeHandle:
         """Orders, fills, balances and positions of this account."""
         operation = Operation.SUBSCRIBE_USER_DATA
         self._check(operation)
-        return self._hub.every(FeedKey(operation), lambda plugin: plugin.subscribe_user_data())
+        return self._hub.every(
+            FeedKey(operation),
+            lambda plugin: self._desk.follow(plugin.subscribe_user_data()),
+            first=None if self._instruments.loaded else self._instruments.ensure,
+        )
 
     # --- events
 
@@ -499,14 +509,27 @@ class ExchangeHandle:
         self._plugin = plugin
         self._desk.ids = ClientOrderIds(plugin.describe().client_order_id_rule)
         await self._hub.repoint(plugin)
+        if (
+            self._account is None
+            and config.has_credentials
+            and self.capabilities.support(Operation.SUBSCRIBE_USER_DATA)
+        ):
+            # Whether or not a user subscribes: hooks hear of each order and fill, and unknown outcomes are found out.
+            self._account = self.subscribe_user_data()
+            self._account.add_listener(_ignore)
 
     async def _close(self) -> None:
+        await self._desk.close()
         await self._hub.close()
         self._plugin = None
 
 
 def _as_it_is(item: T) -> T:
     return item
+
+
+def _ignore(item: object) -> None:
+    """The desk has it already."""
 
 
 def _when(moment: When | None, field: str) -> int | None:

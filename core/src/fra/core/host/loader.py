@@ -18,8 +18,8 @@ from fra.core.host.context import Budgets, HostContext, now_ms
 from fra.core.host.events import EventBus
 from fra.core.host.failures import Failures
 from fra.core.host.handle import ExchangeHandle
+from fra.core.host.journal import OrderJournal
 from fra.core.host.options import structure_options
-from fra.core.host.orders import OrderJournal
 from fra.core.host.policy import PluginRow
 from fra.core.host.registry import PluginRegistry
 

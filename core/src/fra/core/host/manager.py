@@ -20,8 +20,8 @@ from fra.core.host.context import Budgets, now_ms
 from fra.core.host.events import EventBus
 from fra.core.host.failures import Failures
 from fra.core.host.handle import ExchangeHandle
+from fra.core.host.journal import OrderJournal
 from fra.core.host.loader import PluginLoader
-from fra.core.host.orders import OrderJournal
 from fra.core.host.registry import PluginRegistry
 
 E = TypeVar("E", bound=Event)

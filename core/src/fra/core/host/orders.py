@@ -1,34 +1,43 @@
-"""OrderDesk: how an order leaves. Checked, never altered; named, vetoed or let go, journalled, sent once."""
+"""OrderDesk: the orders of one account. Checked, never altered; named, vetoed or let go, journalled, sent once.
+
+Then they are followed, and an outcome that is not known is found out by asking, never by sending again.
+"""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol, final
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from time import monotonic
+from typing import Final, final
 
 import attrs
 
-from fra.core.contract.capabilities import ClientOrderIdRule
+from fra.core.contract.capabilities import ExchangeCapabilities, Operation
 from fra.core.contract.errors import (
+    DuplicateOrder,
     ExchangeAPIError,
     ExchangeAuthError,
+    ExchangeError,
     ExchangeRateLimitError,
     FraError,
-    InvalidOrder,
     NotSupported,
+    OrderNotFound,
     OrderOutcomeUnknown,
+    StreamGap,
     SymbolNotFound,
 )
-from fra.core.contract.events import ErrorRaised, Event, OrderProposed
+from fra.core.contract.events import ErrorRaised, Event, FillReceived, OrderChanged, OrderProposed
 from fra.core.contract.exchange import ExchangePluginInterface
-from fra.core.contract.orders import Order, OrderRequest, OrderStatus
+from fra.core.contract.orders import Fill, Order, OrderRequest, OrderStatus, UserEvent
+from fra.core.contract.streams import StreamSource, StreamStatus, Upstream
 from fra.core.contract.symbol import Symbol
+from fra.core.host.client_ids import ClientOrderIds
 from fra.core.host.failures import Failures
 from fra.core.host.instruments import check_order
+from fra.core.host.journal import JournalEntry, OrderJournal
+from fra.core.host.tracker import OrderTracker
 from fra.core.toolkit.budget import BudgetExceeded
 
-_ID_LENGTH: Final = 24
-_ID_MINIMUM: Final = 8
 _SERVER_ERROR: Final = 500
 _REFUSALS: Final = (
     BudgetExceeded,
@@ -39,65 +48,8 @@ _REFUSALS: Final = (
     SymbolNotFound,
 )
 """What says for certain that no order came to be."""
-
-
-@attrs.frozen(kw_only=True)
-class JournalEntry:
-    """One thing known about one order at one time. ``order`` is what the venue said, None before it said anything."""
-
-    exchange: str
-    client_order_id: str
-    timestamp_ms: int
-    request: OrderRequest
-    status: OrderStatus
-    order: Order | None = None
-    reason: str | None = None
-
-
-class OrderJournal(Protocol):
-    """Where orders are written down before they are sent, so that a crash forgets none."""
-
-    async def record(self, entry: JournalEntry) -> None:
-        """Return when ``entry`` is safe. Raising stops an order that was not sent yet."""
-
-
-@final
-class MemoryJournal:
-    """A journal that lasts as long as the process."""
-
-    def __init__(self) -> None:
-        self.entries: list[JournalEntry] = []
-
-    async def record(self, entry: JournalEntry) -> None:
-        self.entries.append(entry)
-
-
-@final
-class ClientOrderIds:
-    """Makes client order ids by a venue's rule, and holds a user's own to it."""
-
-    def __init__(self, rule: ClientOrderIdRule | None) -> None:
-        self.rule = rule if rule is not None else ClientOrderIdRule(max_length=32)
-        self._random = random.SystemRandom()
-
-    def make(self) -> str:
-        """A new id: the rule's prefix and random characters, 24 in all where the venue takes as many."""
-        rule = self.rule
-        length = min(rule.max_length, max(_ID_LENGTH, len(rule.prefix) + _ID_MINIMUM)) - len(rule.prefix)
-        alphabet = "".join(sorted({char for char in rule.alphabet if char.isalnum()})) or rule.alphabet
-        return rule.prefix + "".join(self._random.choices(alphabet, k=length))
-
-    def check(self, client_order_id: str, *, exchange: str) -> None:
-        """Raises InvalidOrder for an id that the venue would not take."""
-        rule = self.rule
-        wrong = sorted(set(client_order_id) - set(rule.alphabet) - set(rule.prefix))
-        if not client_order_id or len(client_order_id) > rule.max_length or wrong:
-            why = f"holds {''.join(wrong)!r}" if wrong else f"has {len(client_order_id)} characters"
-            raise InvalidOrder(
-                f"the client order id {client_order_id!r} {why}; it may have 1 to {rule.max_length} "
-                f"of {rule.alphabet!r}",
-                exchange=exchange,
-            )
+_FIRST_DELAY: Final = 0.1
+_LONGEST_DELAY: Final = 15.0
 
 
 @final
@@ -108,50 +60,196 @@ class OrderDesk:
         self,
         exchange: str,
         *,
+        plugin: Callable[[], ExchangePluginInterface],
         veto: Callable[[OrderProposed], Awaitable[None]],
         journal: OrderJournal,
         failures: Failures,
         emit: Callable[[Event], None],
         now_ms: Callable[[], int],
+        patience: float = 10.0,
+        horizon: float = 900.0,
     ) -> None:
-        """``veto`` raises OrderVetoed; whatever else it raises stops the order just the same."""
+        """``veto`` raises OrderVetoed; whatever else it raises stops the order just the same.
+
+        For ``patience`` seconds a caller waits for an unknown outcome to be found out, for ``horizon`` seconds it is
+        asked for at all.
+        """
         self._exchange = exchange
+        self._plugin = plugin
         self._veto = veto
         self._journal = journal
         self._failures = failures
         self._emit = emit
         self._now_ms = now_ms
+        self._patience = patience
+        self._horizon = horizon
+        self._tracker = OrderTracker()
+        self._told: dict[tuple[str, str], asyncio.Event] = {}
+        self._asking: set[asyncio.Task[None]] = set()
         self.ids = ClientOrderIds(None)
 
-    async def create(self, plugin: ExchangePluginInterface, request: OrderRequest, symbol: Symbol) -> Order:
+    # --- sending
+
+    async def create(self, request: OrderRequest, symbol: Symbol) -> Order:
         """Send ``request``, exactly once and exactly as it is, save for a client order id where it has none.
 
-        Raises InvalidOrder, OrderVetoed, FraError when the journal fails (nothing was sent then), OrderOutcomeUnknown
-        (ask, never send again), and what the venue answers.
+        The answer is the order as it is known by then, which the account's stream may have told more of. Raises
+        InvalidOrder, DuplicateOrder, OrderVetoed, FraError when the journal fails (in all these cases nothing was
+        sent), OrderOutcomeUnknown (ask, never send again), and what the venue answers.
         """
         check_order(request, symbol, exchange=self._exchange)
         if request.client_order_id is None:
             request = attrs.evolve(request, client_order_id=self.ids.make())
-        client_order_id = request.client_order_id
-        assert client_order_id is not None
-        self.ids.check(client_order_id, exchange=self._exchange)
+        name = request.client_order_id
+        assert name is not None
+        self.ids.check(name, exchange=self._exchange)
+        self._check_unused(request, name)
         await self._veto(OrderProposed(exchange=self._exchange, timestamp_ms=self._now_ms(), request=request))
+        self._check_unused(request, name)  # the veto took its time
+        self._tracker.expect(request)
         try:
-            await self._note(request, client_order_id, OrderStatus.PENDING)
-        except Exception as error:
+            await self._note(request, name, OrderStatus.PENDING)
+        except BaseException as error:
+            self._tracker.forget(request.symbol, name)
+            if not isinstance(error, Exception):
+                raise
             raise FraError(f"nothing was sent: the order journal failed: {type(error).__name__}: {error}") from error
         try:
-            order = await plugin.create_order(request, symbol)
+            order = await self._plugin().create_order(request, symbol)
         except BaseException as error:
-            failure = self._outcome(error, client_order_id)
-            unknown = isinstance(failure, OrderOutcomeUnknown)
-            status = OrderStatus.UNKNOWN if unknown else OrderStatus.REJECTED
-            await self._note_afterwards(request, client_order_id, status, reason=str(failure))
-            if failure is error or not isinstance(error, Exception):
-                raise  # a cancelled caller is cancelled; the journal knows that the order may live
+            failure = self._outcome(error, name)
+            if isinstance(failure, OrderOutcomeUnknown):
+                return await self._unknown(request, name, symbol, error, failure)
+            self._tracker.forget(request.symbol, name)
+            await self._note_afterwards(request, name, OrderStatus.REJECTED, reason=str(failure))
+            if failure is error:
+                raise
             raise failure from failure.__cause__
-        await self._note_afterwards(request, client_order_id, order.status, order=order)
+        order = self.seen(order)
+        await self._note_afterwards(request, name, order.status, order=order)
         return order
+
+    def _check_unused(self, request: OrderRequest, name: str) -> None:
+        known = self._tracker.get(request.symbol, client_order_id=name)
+        if known is not None and not known.status.final:
+            raise DuplicateOrder(
+                f"an order {name!r} of {request.symbol} is {known.status.value}: nothing was sent",
+                exchange=self._exchange,
+                cure=f"ask with get_order(client_order_id={name!r}), or choose another client order id",
+            )
+
+    # --- what is known
+
+    def seen(self, order: Order) -> Order:
+        """Take in what the venue said of an order, and tell hooks what is new; the order as it is known now."""
+        known, news = self._tracker.see(order)
+        if news:
+            self._tell(known)
+        return known
+
+    def event(self, event: UserEvent) -> UserEvent | None:
+        """What an event of the account's stream comes to: the order as it is known now, or None for no news."""
+        if isinstance(event, Order):
+            known, news = self._tracker.see(event)
+            if news:
+                self._tell(known)
+            return known if news else None
+        if isinstance(event, Fill):
+            return event if self._fill(event) else None
+        return event
+
+    def _fill(self, fill: Fill) -> bool:
+        news, order = self._tracker.see_fill(fill)
+        if order is not None:
+            self._tell(order)
+        if news:
+            self._emit(FillReceived(exchange=self._exchange, timestamp_ms=self._now_ms(), fill=fill))
+        return news
+
+    def _tell(self, order: Order) -> None:
+        if order.client_order_id is not None and order.status not in (OrderStatus.PENDING, OrderStatus.UNKNOWN):
+            told = self._told.get((order.symbol, order.client_order_id))
+            if told is not None:
+                told.set()
+        self._emit(OrderChanged(exchange=self._exchange, timestamp_ms=self._now_ms(), order=order))
+
+    def follow(self, upstream: Upstream[UserEvent]) -> Upstream[UserEvent]:
+        """The account's stream with each piece of news once and orders never going backwards."""
+        if isinstance(upstream, StreamSource):
+            return _Follower(self, upstream).source
+        return self._follow(upstream)
+
+    async def _follow(self, upstream: AsyncIterator[UserEvent]) -> AsyncIterator[UserEvent]:
+        try:
+            async for event in upstream:
+                news = self.event(event)
+                if news is not None:
+                    yield news
+        finally:
+            close = getattr(upstream, "aclose", None)
+            if close is not None:
+                await close()
+
+    # --- unknown outcomes
+
+    async def _unknown(
+        self, request: OrderRequest, name: str, symbol: Symbol, error: BaseException, failure: OrderOutcomeUnknown
+    ) -> Order:
+        """Nobody knows what became of it: ask, for a while in front of the caller and then behind their back."""
+        known = self._tracker.get(request.symbol, client_order_id=name)
+        if known is None or known.status is OrderStatus.PENDING:
+            self.seen(Order.of(request, status=OrderStatus.UNKNOWN))
+        told = self._told[request.symbol, name] = asyncio.Event()
+        if known is not None and known.status not in (OrderStatus.PENDING, OrderStatus.UNKNOWN):
+            told.set()  # the stream was faster than the answer that did not come
+        task = asyncio.create_task(self._find_out(request, name, symbol, told), name=f"fra outcome of {name}")
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        await self._note_afterwards(request, name, OrderStatus.UNKNOWN, reason=str(failure))
+        if not isinstance(error, Exception):
+            raise error  # a cancelled caller is cancelled; the desk knows that the order may live
+        await asyncio.wait((task,), timeout=self._patience)
+        known = self._tracker.get(request.symbol, client_order_id=name)
+        if told.is_set() and known is not None:
+            return known
+        if failure is error:
+            raise failure
+        raise failure from failure.__cause__
+
+    async def _find_out(self, request: OrderRequest, name: str, symbol: Symbol, told: asyncio.Event) -> None:
+        """Ask until the venue has said what became of the order. That it does not know it proves nothing."""
+        supported: ExchangeCapabilities = self._plugin().capabilities
+        begun, delay = monotonic(), _FIRST_DELAY
+        try:
+            while not told.is_set() and supported.support(Operation.GET_ORDER, symbol.kind):
+                try:
+                    self.seen(await self._plugin().get_order(None, symbol, client_order_id=name))
+                except OrderNotFound:
+                    pass
+                except Exception as error:
+                    if isinstance(self._failures.complete(error, "get_order"), ExchangeAuthError | NotSupported):
+                        break
+                if monotonic() - begun > self._horizon:
+                    break
+                try:
+                    async with asyncio.timeout(delay):
+                        await told.wait()
+                except TimeoutError:
+                    delay = min(delay * 2, _LONGEST_DELAY)
+            known = self._tracker.get(request.symbol, client_order_id=name)
+            if told.is_set() and known is not None:
+                await self._note_afterwards(request, name, known.status, order=known)
+        finally:
+            if self._told.get((request.symbol, name)) is told and told.is_set():
+                del self._told[request.symbol, name]
+
+    async def close(self) -> None:
+        """Ask no more. Idempotent."""
+        tasks = tuple(self._asking)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     def _outcome(self, error: BaseException, client_order_id: str) -> FraError:
         """A refusal as it is; anything else leaves open what became of the order."""
@@ -211,3 +309,26 @@ class OrderDesk:
                 reason=reason,
             )
         )
+
+
+@final
+class _Follower:
+    """A source behind a source: what the desk makes of each event goes on, and gaps and statuses as they are."""
+
+    def __init__(self, desk: OrderDesk, upstream: StreamSource[UserEvent]) -> None:
+        self.source: StreamSource[UserEvent] = StreamSource(close=upstream.close)
+        self._desk = desk
+        upstream.attach(self)
+        if upstream.status is not self.source.status:
+            self.source.set_status(upstream.status, upstream.error)
+
+    def on_item(self, item: UserEvent) -> None:
+        news = self._desk.event(item)
+        if news is not None:
+            self.source.deliver(news)
+
+    def on_gap(self, gap: StreamGap) -> None:
+        self.source.gap(gap)
+
+    def on_status(self, status: StreamStatus, error: ExchangeError | None) -> None:
+        self.source.set_status(status, error)
