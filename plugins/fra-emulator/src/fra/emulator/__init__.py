@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fra.emulator.binance.venue import BinanceVenue
+    from fra.emulator.bybit.venue import BybitVenue
     from fra.emulator.clock import Clock
     from fra.emulator.faults import BookFault, CannedAnswer, Faults, PendingFault
     from fra.emulator.okx.venue import OkxVenue
@@ -18,6 +19,7 @@ __all__ = [
     "VENUES",
     "BinanceVenue",
     "BookFault",
+    "BybitVenue",
     "CannedAnswer",
     "Clock",
     "Connection",
@@ -41,6 +43,7 @@ __all__ = [
 
 _HOMES = {
     "binance.venue": ("BinanceVenue",),
+    "bybit.venue": ("BybitVenue",),
     "clock": ("Clock",),
     "faults": ("BookFault", "CannedAnswer", "Faults", "PendingFault"),
     "okx.venue": ("OkxVenue",),

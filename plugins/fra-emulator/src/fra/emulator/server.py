@@ -8,6 +8,8 @@ import attrs
 
 from fra.emulator.binance.feed import BinanceFeed
 from fra.emulator.binance.venue import BinanceVenue
+from fra.emulator.bybit.feed import BybitFeed
+from fra.emulator.bybit.venue import BybitVenue
 from fra.emulator.instruments import for_venue
 from fra.emulator.market import Market
 from fra.emulator.okx.feed import OkxFeed
@@ -25,7 +27,11 @@ class _Kind:
     feed: Callable[[Market, Settings], Source]
 
 
-_VENUES: Mapping[str, _Kind] = {"okx": _Kind(OkxVenue, OkxFeed), "binance": _Kind(BinanceVenue, BinanceFeed)}
+_VENUES: Mapping[str, _Kind] = {
+    "okx": _Kind(OkxVenue, OkxFeed),
+    "binance": _Kind(BinanceVenue, BinanceFeed),
+    "bybit": _Kind(BybitVenue, BybitFeed),
+}
 VENUES = tuple(_VENUES)
 
 
@@ -66,6 +72,13 @@ class Emulator(Settings):
         """The Binance venue, by its own type. Raises KeyError if it was not asked for."""
         venue = self.venues["binance"]
         assert isinstance(venue, BinanceVenue)
+        return venue
+
+    @property
+    def bybit(self) -> BybitVenue:
+        """The Bybit venue, by its own type. Raises KeyError if it was not asked for."""
+        venue = self.venues["bybit"]
+        assert isinstance(venue, BybitVenue)
         return venue
 
     @property

@@ -29,9 +29,11 @@ class Settings:
     pong_timeout_s: float | None = None
     """Silence after a ping before Binance closes (spot 60 s, USD-M 600 s)."""
     lifetime_s: float | None = None
-    """Age at which a connection is closed (Binance 24 h; OKX none)."""
+    """Age at which a connection is closed (Binance 24 h; the others none)."""
     idle_close_s: float = 30.0
     """OKX closes a connection on which nothing went either way for this long."""
+    bybit_idle_close_s: float = 600.0
+    """Bybit closes a connection on which nothing went either way for this long."""
     book_heartbeat_s: float = 60.0
     """OKX repeats a quiet book's sequence id this often."""
     funding_push_s: float = 30.0

@@ -32,6 +32,8 @@ def recorded_source(
     """
 
     def make(venue: str, settings: Settings) -> Source:
+        if venue not in _PLAYERS:
+            raise NothingRecorded(f"captures of {venue} cannot be played back; only those of {', '.join(_PLAYERS)}")
         known = {(i.market, i.symbol): i for i in bundled() if i.venue == venue}
         recording = read(folder, venue)
         return _PLAYERS[venue](recording, settings, pace=Pace(speed), known=known, faults=faults or {})

@@ -1,0 +1,1 @@
+"""Bybit as an emulated venue (API v5)."""

@@ -1,0 +1,279 @@
+"""Bybit's front-end: one port that answers `/v5` and the WebSocket paths of each market."""
+
+import asyncio
+import re
+import time
+import uuid
+
+import msgspec
+from aiohttp import web
+
+from fra.emulator.bybit import rest
+from fra.emulator.bybit.feed import MARKETS
+from fra.emulator.bybit.limits import AddressLimit
+from fra.emulator.bybit.updates import PERIOD_MS
+from fra.emulator.candles import BYBIT
+from fra.emulator.fanout import Board, Fanout
+from fra.emulator.settings import Settings
+from fra.emulator.sockets import Connection
+from fra.emulator.source import NoData, Source, StreamKey
+from fra.emulator.venue import Markets, Venue
+
+_API = "/v5/"
+_ROOMS = {**{f"/v5/public/{m}": m for m in MARKETS}, "/v5/private": "private", "/v5/public/misc/status": "status"}
+_CHANNELS = frozenset(
+    {
+        "publicTrade",
+        "tickers",
+        "allLiquidation",
+        *(f"orderbook.{depth}" for depth in PERIOD_MS),
+        *(f"kline.{interval}" for interval in BYBIT),
+    }
+)
+_CONNECTS, _CONNECTS_WINDOW_S = 500, 300.0
+_SPOT_TOPICS = 10
+_ARGS_CHARACTERS = 21_000
+_ACTIVE_TIME = re.compile(r"(?P<count>\d+)(?P<unit>[sm])")
+
+
+def _is_book(channel: str) -> bool:
+    return channel.startswith("orderbook.") and channel != "orderbook.1"
+
+
+class _Request(msgspec.Struct):
+    op: str
+    args: list[str | int] = []
+    req_id: str | int | None = None
+
+
+class BybitVenue(Venue):
+    """Bybit spot, linear and inverse, public side; logins are refused, since nobody has an account here yet."""
+
+    name = "bybit"
+
+    def __init__(self, source: Source, settings: Settings) -> None:
+        super().__init__(source, settings)
+        self.address_limit = AddressLimit(settings.rate_window_scale)
+        self._board = Board(source, self.faults, lambda key, payload: payload, _is_book)
+        self._active_s: dict[Connection, float] = {}
+
+    def addresses(self, host: str, port: int) -> Markets:
+        ws = f"ws://{host}:{port}/v5"
+        return {
+            market: {
+                "rest": f"http://{host}:{port}",
+                "ws": f"{ws}/public/{market}",
+                "ws_private": f"{ws}/private",
+            }
+            for market in MARKETS
+        }
+
+    # -- REST
+    async def answer(self, request: web.Request) -> web.Response:
+        address = request.remote or ""
+        if self.settings.enforce_limits and not self.address_limit.take(address, time.monotonic()):
+            return web.Response(status=403, text="access too frequent")
+        if request.method == "GET" and request.can_read_body:
+            return web.Response(status=403, text="Forbidden")
+        endpoint, params = request.path.removeprefix(_API), dict(request.query)
+        row = rest.ROWS.get(endpoint) if request.path.startswith(_API) else None
+        try:
+            if row is None or request.method != "GET":
+                return self._unlisted(request, endpoint)
+            rest.check(endpoint, row, params, self.source.knows)
+            return self._json(self.source.answer(rest.category_of(row, params), endpoint, params))
+        except rest.Refusal as refusal:
+            body = rest.envelope({}, self.now_ms(), code=refusal.code, message=refusal.message)
+            return web.Response(status=refusal.status, body=body, content_type="application/json")
+        except NoData:
+            body = rest.envelope({}, self.now_ms(), code=10001, message=rest.SYMBOL_INVALID)
+            return web.Response(body=body, content_type="application/json")
+
+    def _json(self, body: bytes) -> web.Response:
+        if self.clock_offset_ms:
+            told, now = msgspec.json.decode(body, type=dict[str, object]), self.now_ms()
+            told["time"] = now
+            result = told["result"]
+            if isinstance(result, dict) and "timeNano" in result:
+                result |= {"timeSecond": str(now // 1000), "timeNano": str(now * 1_000_000)}
+            body = msgspec.json.encode(told)
+        return web.Response(body=body, content_type="application/json")
+
+    def _unlisted(self, request: web.Request, endpoint: str) -> web.Response:
+        if request.path.startswith(_API) and endpoint.split("/")[0] in rest.PRIVATE_ROOMS:
+            if not request.headers.get("X-BAPI-API-KEY"):
+                return web.Response(status=401)
+            raise rest.Refusal(10003, "API key is invalid.")
+        return web.Response(status=404)
+
+    # -- sockets
+    async def accept(self, request: web.Request) -> Connection | web.Response:
+        room = _ROOMS.get(request.path.rstrip("/"))
+        if room is None:
+            return web.Response(status=404)
+        window = _CONNECTS_WINDOW_S * self.settings.rate_window_scale
+        if self.too_many_connects(request, room="", limit=_CONNECTS, window_s=window):
+            return web.Response(status=403, text="access too frequent")
+        connection = await self.upgrade(request, market=room)
+        digits = uuid.uuid4().hex
+        connection.path = f"{digits[:20]}-{digits[20:25]}"
+        asked = _ACTIVE_TIME.fullmatch(request.query.get("max_active_time", ""))
+        if room == "private" and asked is not None:
+            seconds = int(asked["count"]) * (60 if asked["unit"] == "m" else 1)
+            self._active_s[connection] = float(min(600, max(30, seconds)))
+        return connection
+
+    async def opened(self, connection: Connection, request: web.Request) -> None:
+        """Nothing to push: every topic of Bybit is asked for by a frame."""
+
+    async def received(self, connection: Connection, text: str) -> None:
+        try:
+            request = msgspec.json.decode(text, type=_Request)
+        except msgspec.MsgspecError:
+            self._refuse(connection, _Request(""), "Params Error")
+            return
+        match request.op:
+            case "ping":
+                self._pong(connection, request)
+            case "auth" if connection.market == "private":
+                self._refuse(connection, request, "Failed to authenticate")
+            case "subscribe" | "unsubscribe" if connection.market == "private":
+                self._refuse(connection, request, "Request not authorized")
+            case "subscribe":
+                self._subscribe(connection, request)
+            case "unsubscribe":
+                self._unsubscribe(connection, request)
+            case _:
+                self._refuse(connection, request, "error:invalid op")
+
+    def _subscribe(self, connection: Connection, request: _Request) -> None:
+        wrong = self._what_is_wrong(connection, request)
+        if wrong is not None:
+            self._refuse(connection, request, wrong)
+            return
+        keys = {topic: self._key(connection, topic) for topic in map(str, request.args)}
+        streamed = {topic: key for topic, key in keys.items() if connection.market != "status"}
+        fanouts: dict[str, Fanout] = {}
+        for topic, key in streamed.items():
+            fanout = self._board.find(key)
+            if fanout is None:
+                # nothing of a request that fails is subscribed
+                for found in fanouts.values():
+                    self._board.leave(connection, found.key)
+                self._refuse(connection, request, self._unknown(connection.market, [topic]))
+                return
+            fanouts[topic] = fanout
+        connection.subscriptions.update(keys)
+        self.stats.subscriptions.update(keys.keys())
+        if connection.market == "spot":
+            self._ack(connection, request)
+        for fanout in fanouts.values():
+            fanout.admit(connection)
+        if connection.market != "spot":
+            # as captured: what a contract's topic says first is there before the ack
+            self._ack(connection, request)
+
+    def _what_is_wrong(self, connection: Connection, request: _Request) -> str | None:
+        topics = [str(arg) for arg in request.args]
+        if not topics:
+            return "Params Error"
+        if connection.market == "spot" and len(topics) > _SPOT_TOPICS:
+            return f"args size >{_SPOT_TOPICS}"
+        if len(",".join({*connection.subscriptions, *topics})) > _ARGS_CHARACTERS:
+            return f"args length >{_ARGS_CHARACTERS}"
+        unknown = [topic for topic in topics if not self._exists(connection, topic)]
+        if unknown:
+            return self._unknown(connection.market, unknown)
+        again = next((topic for topic in topics if topic in connection.subscriptions), None)
+        return None if again is None else f"error:already subscribed,topic:{again}"
+
+    @staticmethod
+    def _unknown(market: str, topics: list[str]) -> str:
+        if market == "spot":
+            return f"Invalid symbol :[{','.join(topics)}]"
+        return f"error:handler not found,topic:{topics[0]}"
+
+    @staticmethod
+    def _key(connection: Connection, topic: str) -> StreamKey:
+        channel, _, symbol = topic.rpartition(".")
+        return StreamKey(connection.market, channel, symbol)
+
+    def _exists(self, connection: Connection, topic: str) -> bool:
+        if connection.market == "status":
+            return topic == "system.status"
+        key = self._key(connection, topic)
+        return key.channel in _CHANNELS and self.source.knows(key.market, key.symbol)
+
+    def _unsubscribe(self, connection: Connection, request: _Request) -> None:
+        for topic in map(str, request.args):
+            key = connection.subscriptions.pop(topic, None)
+            if isinstance(key, StreamKey):
+                self._board.leave(connection, key)
+        self._ack(connection, request)
+
+    @staticmethod
+    def _tell(connection: Connection, request: _Request, told: dict[str, object]) -> None:
+        """Answer a frame: contracts always name a `req_id`, spot only one that was given."""
+        if request.req_id is not None or connection.market != "spot":
+            told["req_id"] = "" if request.req_id is None else request.req_id
+        connection.send(msgspec.json.encode(told | {"op": request.op}).decode())
+
+    def _ack(self, connection: Connection, request: _Request) -> None:
+        message = request.op if connection.market == "spot" else ""
+        told: dict[str, object] = {"success": True, "ret_msg": message, "conn_id": connection.path}
+        self._tell(connection, request, told)
+
+    def _refuse(self, connection: Connection, request: _Request, message: str) -> None:
+        told: dict[str, object] = {"success": False, "ret_msg": message, "conn_id": connection.path}
+        self._tell(connection, request, told)
+
+    def _pong(self, connection: Connection, request: _Request) -> None:
+        connection.client_pings += 1
+        if connection.market == "private":
+            told: dict[str, object] = {} if request.req_id is None else {"req_id": request.req_id}
+            told |= {"op": "pong", "args": [str(self.now_ms())], "conn_id": connection.path}
+            connection.send(msgspec.json.encode(told).decode())
+            return
+        told = {"success": True, "ret_msg": "pong", "conn_id": connection.path}
+        self._tell(connection, request, told)
+
+    def may_talk(self, connection: Connection) -> bool:
+        return True
+
+    async def keep(self, connection: Connection) -> None:
+        lifetime = self.settings.lifetime_s
+        # a private connection may ask for less in its URL
+        idle = self._active_s.get(connection, self.settings.bybit_idle_close_s)
+        while not connection.ws.closed:
+            now = time.monotonic()
+            last = max(connection.last_in, connection.last_out)
+            if now - last >= idle or (lifetime is not None and connection.age >= lifetime):
+                await connection.close(1001)
+                return
+            following = last + idle
+            if lifetime is not None:
+                following = min(following, connection.opened + lifetime)
+            await asyncio.sleep(max(0.005, following - now))
+
+    def ended(self, connection: Connection) -> None:
+        self._active_s.pop(connection, None)
+        self._board.leave_all(connection)
+
+    # -- test switches
+    def announce_shutdown(self) -> None:
+        """Push a planned maintenance on `system.status`, the venue's only warning; nobody else hears of it."""
+        begin = self.now_ms() + 30_000
+        row: dict[str, object] = {"id": str(uuid.uuid4()), "title": "Planned maintenance", "state": "scheduled"}
+        row |= {"begin": str(begin), "end": str(begin + 600_000), "href": "", "serviceTypes": [2, 3, 4, 5]}
+        row |= {"product": [1, 2, 3], "uidSuffix": [], "maintainType": 1, "env": 1}
+        told = {"topic": "system.status", "ts": self.now_ms(), "data": [row]}
+        for connection in self.sockets("status"):
+            if "system.status" in connection.subscriptions:
+                connection.send(msgspec.json.encode(told).decode())
+
+    def pause_funding(self) -> None:
+        """Stop `tickers`, on which the rate comes; spot's too."""
+        self.faults.paused_channels.add("tickers")
+
+    def resume_funding(self) -> None:
+        self.faults.paused_channels.discard("tickers")
