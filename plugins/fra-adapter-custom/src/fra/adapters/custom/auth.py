@@ -98,6 +98,15 @@ def encode_json(params: Params) -> bytes:
     return msgspec.json.encode({key: _plain(value) for key, value in params.items() if value is not None})
 
 
+def encode_rows(params: Params) -> bytes:
+    """The parameter ``rows``, a sequence of mappings, as a JSON array; every other parameter goes into each row."""
+    rest = dict(params)
+    rows = rest.pop("rows")
+    if not isinstance(rows, list | tuple):
+        raise TypeError(f"rows must be a list of mappings, not {type(rows).__name__}")
+    return msgspec.json.encode([_plain({**rest, **row}) for row in rows])
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items() if item is not None}

@@ -329,12 +329,12 @@ class Connection:
 
     def _on_refused(self, refused: Refused) -> None:
         error = self._host.refusal(refused)
+        if isinstance(error, ExchangeRateLimitError | ExchangeConnectionError):
+            self.lose(error)
+            return
         if self._login_id is not None and refused.request_id in (None, self._login_id) and not refused.topics:
             self.lose(error)
             self._host.login_refused(error)
-            return
-        if isinstance(error, ExchangeRateLimitError | ExchangeConnectionError):
-            self.lose(error)
             return
         texts = set(refused.topics)
         if not texts:

@@ -39,7 +39,8 @@ class Endpoint(Generic[R_co]):
     parameters. ``signed`` calls go through the AuthHandler, which refuses them without credentials; ``key_only``
     ones carry the key and no signature. ``outcome_id`` marks a call that changes something at the venue (an order): it
     is never repeated, and no usable answer becomes OrderOutcomeUnknown with the client order id found in the
-    parameter of that name. ``body`` says where parameters go: in the query, or in a JSON or form body.
+    parameter of that name. ``body`` says where parameters go: in the query, or in a JSON or form body, or
+    (``json_rows``) as a JSON array that the parameter ``rows`` holds.
     ``strict=False`` lets numbers be read out of JSON strings, as book rows are.
     """
 
@@ -53,7 +54,7 @@ class Endpoint(Generic[R_co]):
     signed: bool = attrs.field(kw_only=True, default=False)
     key_only: bool = attrs.field(kw_only=True, default=False)
     outcome_id: str | None = attrs.field(kw_only=True, default=None)
-    body: Literal["query", "json", "form"] = attrs.field(kw_only=True, default="query")
+    body: Literal["query", "json", "json_rows", "form"] = attrs.field(kw_only=True, default="query")
     url: str = attrs.field(kw_only=True, default="rest")
     strict: bool = attrs.field(kw_only=True, default=True)
 

@@ -16,7 +16,14 @@ import attrs
 import msgspec
 from yarl import URL
 
-from fra.adapters.custom.auth import AuthHandler, HttpRequest, encode_json, encode_query, missing_credentials
+from fra.adapters.custom.auth import (
+    AuthHandler,
+    HttpRequest,
+    encode_json,
+    encode_query,
+    encode_rows,
+    missing_credentials,
+)
 from fra.adapters.custom.clock import ClockSample
 from fra.adapters.custom.endpoint import Costs, Endpoint, Params
 from fra.adapters.custom.errors import ErrorTable, Failure, Refusal
@@ -27,6 +34,7 @@ from fra.adapters.custom.urls import BaseUrls
 from fra.core import (
     Banned,
     ExchangeAPIError,
+    ExchangeAuthError,
     ExchangeConfig,
     ExchangeConnectionError,
     ExchangeError,
@@ -131,7 +139,7 @@ class HttpClient:
             except ExchangeConnectionError:
                 if attempt >= repeats:
                     raise
-            except ExchangeAPIError as error:
+            except (ExchangeAPIError, ExchangeAuthError) as error:
                 if error.code not in self._errors.clock_codes or resynced or self._sync_clock is None:
                     raise
                 resynced = True
@@ -185,6 +193,9 @@ class HttpClient:
             query = encode_query(rest)
         elif endpoint.body == "json":
             body = encode_json(rest)
+            headers["Content-Type"] = "application/json"
+        elif endpoint.body == "json_rows":
+            body = encode_rows(rest)
             headers["Content-Type"] = "application/json"
         else:
             body = encode_query(rest).encode()
