@@ -116,6 +116,7 @@ class MemoryExchange(ExchangePluginInterface):
         self.closed: list[tuple[str, str | None]] = []
         self.funding: FundingRate | None = None
         self.on_create: Callable[[OrderRequest], Order] | None = None
+        self.follows_account = asyncio.Event()
 
     @classmethod
     def describe(cls) -> ExchangeMetadata:
@@ -190,6 +191,7 @@ class MemoryExchange(ExchangePluginInterface):
         return self._source("funding_rate", symbol)
 
     def subscribe_user_data(self) -> StreamSource[UserEvent]:
+        self.follows_account.set()
         return self._source("user_data", None)
 
 

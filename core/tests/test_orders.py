@@ -13,13 +13,21 @@ from fra.core import (
     DuplicateOrder,
     ErrorRaised,
     ExchangeAPIError,
+    ExchangeCapabilities,
     ExchangeConnectionError,
     ExchangeRateLimitError,
+    Fill,
+    FillReceived,
     FraError,
     InsufficientFunds,
     InvalidOrder,
+    MarketKind,
     MemoryJournal,
     NotSupported,
+    Operation,
+    Order,
+    OrderChanged,
+    OrderNotFound,
     OrderOutcomeUnknown,
     OrderRequest,
     OrderStatus,
@@ -41,14 +49,15 @@ class Desk:
         self.journal = MemoryJournal()
         self.manager: PluginManager | None = None
 
-    async def start(self, cls=None, journal=None):
+    async def start(self, cls=None, journal=None, **keys):
         self.manager = PluginManager.from_config(
-            {"exchanges": {"mem": {"plugin": "memory"}}},
+            {"exchanges": {"mem": {"plugin": "memory", **keys}}},
             registry=self.kit.registry(memory=cls or self.kit.Memory),
             bus=self.kit.bus,
             journal=journal or self.journal,
         )
-        self.manager.register_event_handler(ErrorRaised, self.kit.events.append)
+        for kind in (ErrorRaised, OrderChanged, FillReceived):
+            self.manager.register_event_handler(kind, self.kit.events.append)
         await self.manager.initialize()
         return self.manager.get_plugin("mem")
 
@@ -234,6 +243,159 @@ async def test_a_hook_that_does_not_object_sees_the_order_as_it_leaves(kit, desk
     kit.bus.add_hook(Veto(lambda event: proposed.append(event.request)), "risk")
     await mem.create_order(BUY)
     assert proposed == desk.sent
+
+
+# --- unknown outcomes
+
+
+def _venue(kit, answers, *, accept=True):
+    """A venue that takes the order, gives no answer to it, and answers ``answers`` one by one when it is asked."""
+
+    class Venue(kit.Memory):
+        capabilities = kit.Memory.capabilities | ExchangeCapabilities.of((Operation.GET_ORDER,), (MarketKind.SPOT,))
+
+        async def create_order(self, request, symbol):
+            self.calls.append(("create_order", request, symbol))
+            raise ExchangeConnectionError("reset")
+
+        async def get_order(self, order_id=None, symbol=None, *, client_order_id=None):
+            self.calls.append(("get_order", client_order_id))
+            answer = answers.pop(0) if answers else OrderNotFound("unknown")
+            if isinstance(answer, Exception):
+                raise answer
+            return attrs.evolve(kit.accepted(BUY, answer), client_order_id=client_order_id)
+
+    return Venue
+
+
+async def test_an_unknown_outcome_is_found_out_by_asking(kit, desk) -> None:
+    answers = [OrderNotFound("not yet"), ExchangeConnectionError("reset"), OrderStatus.OPEN]
+    mem = await desk.start(_venue(kit, answers))
+    order = await mem.create_order(BUY)
+    assert (order.status, order.client_order_id) == (OrderStatus.OPEN, desk.sent[0].client_order_id)
+    assert len(desk.sent) == 1
+    assert [call for call in kit.plugin.calls if call[0] == "get_order"] == [
+        ("get_order", desk.sent[0].client_order_id)
+    ] * 3
+    assert desk.noted == [OrderStatus.PENDING, OrderStatus.UNKNOWN, OrderStatus.OPEN]
+
+
+async def test_that_the_venue_does_not_know_an_order_is_no_proof_and_never_a_rejection(kit, desk) -> None:
+    mem = await desk.start(_venue(kit, []), timeout=0.5)
+    with pytest.raises(OrderOutcomeUnknown):
+        await mem.create_order(BUY)
+    assert [order.status for order in _changes(kit)] == [OrderStatus.UNKNOWN]
+    assert desk.noted == [OrderStatus.PENDING, OrderStatus.UNKNOWN]
+
+
+async def test_an_unknown_outcome_is_told_when_it_is_found_out_later(kit, desk) -> None:
+    mem = await desk.start(_venue(kit, [OrderNotFound("not yet")] * 4 + [OrderStatus.FILLED]), timeout=0.4)
+    told = asyncio.Event()
+    mem.register_event_handler(OrderChanged, lambda event: event.order.status.final and told.set())
+    with pytest.raises(OrderOutcomeUnknown):
+        await mem.create_order(BUY)
+    async with asyncio.timeout(10):
+        await told.wait()
+    assert len(desk.sent) == 1
+
+
+async def test_the_accounts_stream_answers_for_a_request_that_got_no_answer(kit, desk) -> None:
+    class Streaming(_venue(kit, [])):
+        async def create_order(self, request, symbol):
+            async def speak():
+                self.sources["user_data", None].publish(kit.accepted(request, OrderStatus.FILLED))
+
+            self.speaking = asyncio.create_task(speak())
+            return await super().create_order(request, symbol)
+
+    mem = await desk.start(Streaming, api_key="key", secret_key="secret")
+    await _user_data(kit)
+    order = await mem.create_order(BUY)
+    assert order.status is OrderStatus.FILLED
+
+
+async def test_an_order_whose_fate_is_unknown_is_not_sent_again_under_its_name(kit, desk) -> None:
+    mem = await desk.start(_venue(kit, []), timeout=0.3)
+    named = attrs.evolve(BUY, client_order_id="mine1")
+    with pytest.raises(OrderOutcomeUnknown):
+        await mem.create_order(named)
+    with pytest.raises(DuplicateOrder, match="nothing was sent"):
+        await mem.create_order(named)
+    assert len(desk.sent) == 1
+
+
+async def test_a_name_is_free_again_when_its_order_was_refused_or_has_ended(kit, desk) -> None:
+    mem = await desk.start()
+    named = attrs.evolve(BUY, client_order_id="mine1")
+    kit.plugin.on_create = _raising(InsufficientFunds("too poor"))
+    with pytest.raises(InsufficientFunds):
+        await mem.create_order(named)
+    kit.plugin.on_create = lambda request: kit.accepted(request, OrderStatus.FILLED)
+    assert (await mem.create_order(named)).status is OrderStatus.FILLED
+
+
+# --- the account's stream
+
+
+def _changes(kit) -> list[Order]:
+    return [event.order for event in kit.heard(OrderChanged)]
+
+
+async def test_hooks_hear_of_orders_and_fills_though_nobody_subscribes(kit, desk) -> None:
+    await desk.start(api_key="key", secret_key="secret")
+    source = await _user_data(kit)
+    fill = Fill(
+        symbol="BTC/USDT",
+        trade_id="t1",
+        side=Side.BUY,
+        price=Decimal(100),
+        amount=Decimal("0.4"),
+        timestamp_ms=kit.NOW,
+        order_id="1",
+    )
+    order = kit.accepted(BUY)
+    for event in (order, fill, order, fill):
+        source.publish(event)
+    assert [event.fill for event in kit.heard(FillReceived)] == [fill]
+    assert [changed.filled for changed in _changes(kit)] == [0, Decimal("0.4")]
+
+
+async def test_a_user_sees_each_piece_of_news_once_and_orders_never_go_back(kit, desk) -> None:
+    mem = await desk.start(api_key="key", secret_key="secret")
+    source = await _user_data(kit)
+    mine = mem.subscribe_user_data()
+    filled = attrs.evolve(kit.accepted(BUY, OrderStatus.FILLED), filled=Decimal(1))
+    for event in (kit.accepted(BUY), filled, kit.accepted(BUY), filled):
+        source.publish(event)
+    assert [await anext(mine), await anext(mine)] == [kit.accepted(BUY), filled]
+    await mine.close()
+    assert kit.plugin.closed == []  # the desk's own subscription goes on
+
+
+async def test_without_credentials_nothing_private_is_opened(kit, desk) -> None:
+    mem = await desk.start()
+    await mem.get_symbols()
+    assert ("user_data", None) not in kit.plugin.calls
+
+
+async def test_an_answer_that_is_older_than_the_stream_does_not_turn_back_time(kit, desk) -> None:
+    mem = await desk.start(api_key="key", secret_key="secret")
+    source = await _user_data(kit)
+
+    def late(request):
+        source.publish(attrs.evolve(kit.accepted(request, OrderStatus.FILLED), filled=Decimal(1)))
+        return kit.accepted(request)
+
+    kit.plugin.on_create = late
+    order = await mem.create_order(BUY)
+    assert (order.status, order.filled) == (OrderStatus.FILLED, 1)
+
+
+async def _user_data(kit):
+    """The source of the account's stream, once the desk has opened it."""
+    async with asyncio.timeout(5):
+        await kit.plugin.follows_account.wait()
+    return kit.plugin.sources["user_data", None]
 
 
 def _raising(error: Exception):

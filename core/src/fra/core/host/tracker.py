@@ -168,6 +168,8 @@ def merge(known: Order, said: Order) -> Order:
     filled = max(known.filled, said.filled)
     if filled != first.filled:
         fields["filled"] = filled
+    if known.created_ms is not None:
+        fields["created_ms"] = known.created_ms  # an acknowledgement's time and the order's own differ by a little
     return attrs.evolve(first, **fields) if fields else first
 
 
