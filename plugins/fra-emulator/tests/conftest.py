@@ -40,10 +40,21 @@ def point_okx(client: Any, markets: Mapping[str, Mapping[str, str]]) -> Any:
     return client
 
 
+def point_bybit(client: Any, markets: Mapping[str, Mapping[str, str]]) -> Any:
+    for kind in ("spot", "futures", "v2", "public", "private"):
+        client.urls["api"][kind] = markets["linear"]["rest"]
+    public = {market: urls["ws"] for market, urls in markets.items()}
+    client.urls["api"]["ws"] = {
+        "public": public,
+        "private": dict.fromkeys(("contract", "usdc"), markets["linear"]["ws_private"]),
+    }
+    return client
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def outside(ccxt_pro: Any) -> AsyncIterator[Mapping[str, Any]]:
     """A ccxt.pro client of each emulated venue, markets loaded; one for a whole module, since ccxt paces itself."""
-    point = {"binance": point_binance, "okx": point_okx}
+    point = {"binance": point_binance, "okx": point_okx, "bybit": point_bybit}
     async with Emulator(list(point), seed=7) as emulator:
         clients = {n: point[n](getattr(ccxt_pro, n)(), emulator.venues[n].markets) for n in point}
         try:
