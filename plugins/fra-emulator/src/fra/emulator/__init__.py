@@ -1,4 +1,4 @@
-"""Local servers that speak the real protocols of Binance and OKX."""
+"""Local servers that speak the real protocols of Binance, OKX, Bybit and HTX."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from fra.emulator.bybit.venue import BybitVenue
     from fra.emulator.clock import Clock
     from fra.emulator.faults import BookFault, CannedAnswer, Faults, PendingFault
+    from fra.emulator.htx.venue import HtxVenue
     from fra.emulator.okx.venue import OkxVenue
     from fra.emulator.server import VENUES, Emulator, SourceFactory, generated_source
     from fra.emulator.settings import Settings
@@ -25,6 +26,7 @@ __all__ = [
     "Connection",
     "Emulator",
     "Faults",
+    "HtxVenue",
     "Markets",
     "NoData",
     "OkxVenue",
@@ -46,6 +48,7 @@ _HOMES = {
     "bybit.venue": ("BybitVenue",),
     "clock": ("Clock",),
     "faults": ("BookFault", "CannedAnswer", "Faults", "PendingFault"),
+    "htx.venue": ("HtxVenue",),
     "okx.venue": ("OkxVenue",),
     "server": ("VENUES", "Emulator", "SourceFactory", "generated_source"),
     "settings": ("Settings",),
