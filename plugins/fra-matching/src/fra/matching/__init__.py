@@ -1,6 +1,7 @@
 """A matching engine with accounts, positions and funding: pure, exact, deterministic."""
 
 from fra.matching.account import CLEARING, FEES, INSURANCE, OUTSIDE, Balance
+from fra.matching.book import Level
 from fra.matching.events import (
     BalanceChanged,
     BalanceReason,
@@ -15,7 +16,7 @@ from fra.matching.events import (
     SettingChanged,
     Traded,
 )
-from fra.matching.exchange import Exchange, Level
+from fra.matching.exchange import Exchange
 from fra.matching.instrument import Instrument, Kind
 from fra.matching.order import (
     Fill,

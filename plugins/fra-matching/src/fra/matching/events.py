@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import attrs
 
-from fra.matching.order import Fill, Order, Side
+from fra.matching.order import Fill, Order, PositionSide, Side
 from fra.matching.position import Position
 
 
@@ -29,6 +29,7 @@ class Payment:
     id: int
     account: str
     symbol: str
+    side: PositionSide
     position: Decimal
     rate: Decimal
     mark: Decimal
@@ -47,12 +48,14 @@ class Event:
 
 @attrs.frozen(kw_only=True)
 class OrderChanged(Event):
+    """An order was accepted, was triggered or ended. Its fills are `Filled`, and these alone tell of FILLED."""
+
     order: Order
 
 
 @attrs.frozen(kw_only=True)
 class Filled(Event):
-    """A fill of an account's order; the `OrderChanged` right after it shows the order with it."""
+    """A fill of an account's order, and the order with it; no `OrderChanged` says the same again."""
 
     fill: Fill
     order: Order

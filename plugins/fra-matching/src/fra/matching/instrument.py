@@ -6,13 +6,16 @@ from decimal import ROUND_DOWN, Decimal
 import attrs
 
 ZERO = Decimal(0)
+# Below it, 28 digits hold every sum of money exactly.
+LARGEST = Decimal("1e15")
 # Every amount of money that moves is on this grid, so that sums are exact however often they are taken.
 DUST = Decimal("1e-12")
 
 
-def exact(value: Decimal) -> Decimal:
-    """The value on the grid on which money moves, 12 decimals."""
-    return value.quantize(DUST)
+def exact(value: Decimal, rounding: str | None = None) -> Decimal:
+    """The value on the grid on which money moves, 12 decimals; what is on it already keeps its form."""
+    exponent = value.as_tuple().exponent
+    return value if isinstance(exponent, int) and exponent >= -12 else value.quantize(DUST, rounding)
 
 
 class Kind(enum.Enum):
