@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fra.emulator.accounts import Account
     from fra.emulator.binance.venue import BinanceVenue
     from fra.emulator.bybit.venue import BybitVenue
     from fra.emulator.clock import Clock
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VENUES",
+    "Account",
     "BinanceVenue",
     "BookFault",
     "BybitVenue",
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "accounts": ("Account",),
     "binance.venue": ("BinanceVenue",),
     "bybit.venue": ("BybitVenue",),
     "clock": ("Clock",),

@@ -2,7 +2,7 @@
 
 import random
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
@@ -174,6 +174,35 @@ class BookEngine:
         self.trades.extend(trades)
         self._undo.append((previous, previous_ms, old_bids, old_asks))
         return Step(previous, first, self.update_id, bids, asks, trades, now_ms)
+
+    def take(
+        self, levels: Iterable[tuple[int, int]], trades: Iterable[tuple[int, int, bool]], *, asks: bool, now_ms: int
+    ) -> Step:
+        """Take lots of one side's levels away, (price, lots), for trades of (price, lots, whether the taker buys)."""
+        side = self.asks if asks else self.bids
+        old: dict[int, int] = {}
+        new: dict[int, int] = {}
+        previous, previous_ms = self.update_id, self.time_ms
+        for price, lots in levels:
+            self._set(side, price, side.get(price, 0) - lots, old, new)
+        if not side:
+            # a venue's book is not bought empty: others follow, further away
+            direction = 1 if asks else -1
+            last = max(old, default=self.best_bid) if asks else min(old, default=self.best_ask)
+            for n in range(1, self._levels // 2):
+                if (price := last + direction * n * self._gap) > 0:
+                    self._set(side, price, self._size(), old, new)
+        first = previous + 1
+        self.update_id = previous + max(1, len(new))
+        self.time_ms = max(now_ms, previous_ms)
+        made: list[Trade] = []
+        for price, lots, taker_buys in trades:
+            self._trade_id += 1
+            made.append(Trade(self._trade_id, price, lots, taker_buys, self.time_ms, self.update_id))
+        self.trades.extend(made)
+        bids, asks_ = ({}, new) if asks else (new, {})
+        self._undo.append((previous, previous_ms, {} if asks else old, old if asks else {}))
+        return Step(previous, first, self.update_id, bids, asks_, tuple(made), self.time_ms)
 
     def renumber(self, update_id: int) -> None:
         """Go on counting from `update_id`, as after a venue's maintenance; older states are forgotten."""

@@ -71,6 +71,11 @@ class Market:
         self._books: dict[tuple[str, str], BookEngine] = {}
 
     # -- instruments
+    @property
+    def venue(self) -> str:
+        """Whose instruments these are. Raises StopIteration without any."""
+        return next(iter(self._by.values())).venue
+
     def instruments(self, market: str) -> list[Instrument]:
         """The instruments of one market, in listing order."""
         return [i for (m, _), i in self._by.items() if m == market]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from fra.emulator.book import BookEngine, Step
+from fra.emulator.exchange import VenueExchange
 from fra.emulator.instruments import Instrument
 from fra.emulator.market import Market
 from fra.emulator.settings import Settings
@@ -76,6 +77,7 @@ class Pump:
     def __init__(self, market: Market, settings: Settings) -> None:
         self.market = market
         self.settings = settings
+        self._exchange: VenueExchange | None = None
         self.frozen: set[tuple[str, str]] = set()
         self._streams: list[GeneratedStream] = []
         self._task: asyncio.Task[None] | None = None
@@ -83,6 +85,14 @@ class Pump:
 
     def add(self, stream: GeneratedStream) -> None:
         self._streams.append(stream)
+
+    @property
+    def exchange(self) -> VenueExchange:
+        """Where accounts trade; made when the first one is opened."""
+        if self._exchange is None:
+            self._exchange = VenueExchange(self.market, self.settings)
+            self._exchange.on_book = self._tell
+        return self._exchange
 
     def engine(self, instrument: Instrument) -> BookEngine:
         """The instrument's book, kept moving for the next half minute at least."""
@@ -108,6 +118,12 @@ class Pump:
             await asyncio.sleep(max(0.0, following - time.monotonic()))
             self._tick()
 
+    def _tell(self, engine: BookEngine, step: Step) -> None:
+        """An account has changed a book."""
+        for stream in self._streams:
+            if stream.engine is engine and not stream.closed:
+                stream.on_step(step)
+
     def _tick(self) -> None:
         now_ms = self.settings.clock.now_ms()
         self._streams = [s for s in self._streams if not s.closed]
@@ -130,6 +146,10 @@ class Pump:
             step = engine.step(self.market.mid(engine.instrument, now_ms), now_ms)
             for stream in heard or ():
                 stream.on_step(step)
+            if self._exchange is not None:
+                self._exchange.moved(engine, step)
+        if self._exchange is not None:
+            self._exchange.tick(now_ms)
         now = time.monotonic()
         for stream in self._streams:
             if stream.period_ms and now >= stream.due and not stream.closed:

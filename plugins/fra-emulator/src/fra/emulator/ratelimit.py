@@ -72,3 +72,11 @@ class RollingWindow:
             return False
         times.append(now_ms)
         return True
+
+    def left(self, now_ms: int) -> int:
+        """How many more events fit at `now_ms`."""
+        return self.limit - sum(t > now_ms - self.window_ms for t in self._times)
+
+    def frees_in_ms(self, now_ms: int) -> int:
+        """Milliseconds until the oldest counted event leaves the window; 0 if there is none."""
+        return max(0, self._times[0] + self.window_ms - now_ms) if self._times else 0

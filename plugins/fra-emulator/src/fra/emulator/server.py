@@ -6,10 +6,13 @@ from typing import Self
 
 import attrs
 
+from fra.emulator.accounts import Account
 from fra.emulator.binance.feed import BinanceFeed
 from fra.emulator.binance.venue import BinanceVenue
 from fra.emulator.bybit.feed import BybitFeed
 from fra.emulator.bybit.venue import BybitVenue
+from fra.emulator.htx.feed import HtxFeed
+from fra.emulator.htx.venue import HtxVenue
 from fra.emulator.instruments import for_venue
 from fra.emulator.market import Market
 from fra.emulator.okx.feed import OkxFeed
@@ -31,6 +34,7 @@ _VENUES: Mapping[str, _Kind] = {
     "okx": _Kind(OkxVenue, OkxFeed),
     "binance": _Kind(BinanceVenue, BinanceFeed),
     "bybit": _Kind(BybitVenue, BybitFeed),
+    "htx": _Kind(HtxVenue, HtxFeed),
 }
 VENUES = tuple(_VENUES)
 
@@ -54,12 +58,13 @@ class Emulator(Settings):
     `venues[name].markets` holds the URLs, the venue's methods are the test switches. With `port=0` each venue gets
     a free port, otherwise
     they count up from `port`. `source` says where a venue's data comes from; by default it is generated from
-    `seed`. Raises ValueError for
-    an unknown venue, OSError if a port is taken.
+    `seed`. Each of `accounts` is opened on every venue; `venue.open_account` opens one on one. Raises ValueError for
+    an unknown venue, or accounts on a recording, OSError if a port is taken.
     """
 
     names: Sequence[str] = attrs.field(kw_only=False)
     source: SourceFactory = generated_source
+    accounts: Sequence[Account] = ()
     venues: dict[str, Venue] = attrs.field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -82,6 +87,13 @@ class Emulator(Settings):
         return venue
 
     @property
+    def htx(self) -> HtxVenue:
+        """The HTX venue, by its own type. Raises KeyError if it was not asked for."""
+        venue = self.venues["htx"]
+        assert isinstance(venue, HtxVenue)
+        return venue
+
+    @property
     def okx(self) -> OkxVenue:
         """The OKX venue, by its own type. Raises KeyError if it was not asked for."""
         venue = self.venues["okx"]
@@ -93,6 +105,8 @@ class Emulator(Settings):
         try:
             for n, name in enumerate(self.names):
                 venue = _VENUES[name].front(self.source(name, self), self)
+                for account in self.accounts:
+                    venue.open_account(account)
                 await venue.start(self.port + n if self.port else 0)
                 self.venues[name] = venue
         except BaseException:

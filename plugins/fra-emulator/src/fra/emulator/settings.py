@@ -25,7 +25,7 @@ class Settings:
     ban_after: int = 5
     """Requests refused with 429 in one window before Binance answers 418."""
     ping_interval_s: float | None = None
-    """Binance's ping period (spot 20 s, USD-M 180 s)."""
+    """Period of the venue's own pings (Binance spot 20 s, USD-M 180 s; HTX 5 s, its spot account socket 20 s)."""
     pong_timeout_s: float | None = None
     """Silence after a ping before Binance closes (spot 60 s, USD-M 600 s)."""
     lifetime_s: float | None = None
@@ -37,7 +37,9 @@ class Settings:
     book_heartbeat_s: float = 60.0
     """OKX repeats a quiet book's sequence id this often."""
     funding_push_s: float = 30.0
-    """Period of OKX's funding-rate channel."""
+    """Period of OKX's funding-rate channel; HTX's is twice as long."""
+    htx_snapshot_lag_s: float = 0.5
+    """An HTX spot book that is pulled over the socket is so much older than the deltas sent meanwhile."""
     okx_connects_per_s: int = 3
     """New OKX connections per second and path."""
     okx_initial_snapshot: bool = True

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from collections.abc import Callable
 
 from aiohttp import WSCloseCode, web
 
@@ -14,7 +15,14 @@ class Connection:
     """Writes in a task of its own, so that pushing is synchronous and one slow reader hurts nobody else."""
 
     def __init__(
-        self, ws: web.WebSocketResponse, request: web.Request, *, market: str, path: str, combined: bool = False
+        self,
+        ws: web.WebSocketResponse,
+        request: web.Request,
+        *,
+        market: str,
+        path: str,
+        combined: bool = False,
+        pack: Callable[[str], bytes] | None = None,
     ) -> None:
         self.ws = ws
         self.market = market
@@ -25,10 +33,13 @@ class Connection:
         self.last_out = self.opened
         self.ping_sent: float | None = None
         self.pongs = 0
+        self.unanswered: list[int] = []
+        """Pings of the venue's own kind, in JSON, that wait for their answer."""
         self.client_pings = 0
         self.subscriptions: dict[str, object] = {}
         self.incoming: deque[float] = deque()
         self._request = request
+        self._pack = pack
         self._frames: deque[str | bytes] = deque()
         self._wake = asyncio.Event()
 
@@ -37,8 +48,12 @@ class Connection:
         """Seconds since it was opened."""
         return time.monotonic() - self.opened
 
-    def send(self, frame: str | bytes) -> None:
-        """Queue a text (str) or binary (bytes) frame; a reader that falls hopelessly behind is cut."""
+    def send(self, text: str) -> None:
+        """Queue a message as the venue frames it: a text frame, or a binary one if it packs its messages."""
+        self.send_raw(self._pack(text) if self._pack is not None else text)
+
+    def send_raw(self, frame: str | bytes) -> None:
+        """Queue a text (str) or binary (bytes) frame as it is; a reader that falls hopelessly behind is cut."""
         if self.ws.closed:
             return
         if len(self._frames) >= _BACKLOG:

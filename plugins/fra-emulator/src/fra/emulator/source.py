@@ -13,6 +13,8 @@ from typing import Protocol
 
 import attrs
 
+from fra.emulator.exchange import VenueExchange
+
 Push = Callable[[str], None]
 
 
@@ -58,6 +60,10 @@ class SourceStream(Protocol):
 
 class Source(Protocol):
     """Where a venue's data comes from."""
+
+    @property
+    def exchange(self) -> VenueExchange | None:
+        """Where accounts trade against this data; None for a recording, which nobody can trade against."""
 
     def knows(self, market: str, symbol: str) -> bool:
         """Whether the market lists the symbol."""

@@ -5,11 +5,13 @@ import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 from aiohttp import WSMsgType, web
 
+from fra.emulator.accounts import Account
+from fra.emulator.exchange import VenueExchange
 from fra.emulator.faults import BookFault, CannedAnswer, Faults, PendingFault
 from fra.emulator.settings import Settings
 from fra.emulator.sockets import Connection
@@ -85,6 +87,23 @@ class Venue(ABC):
     def addresses(self, host: str, port: int) -> Markets:
         """The URLs of each market, as `fra emulate --json` prints them."""
 
+    @property
+    def exchange(self) -> VenueExchange:
+        """Where accounts trade. Raises ValueError for a recording, which does not answer to orders."""
+        exchange = self.source.exchange
+        if exchange is None:
+            raise ValueError(f"{self.name} plays a recording: nobody can trade on it")
+        return exchange
+
+    def open_account(self, account: Account) -> None:
+        """Open an account that may trade. Raises ValueError for a recording, or if the key is taken."""
+        self.exchange.open(account)
+
+    def account(self, key: str) -> Account | None:
+        """The account of an API key, or None."""
+        exchange = self.source.exchange
+        return None if exchange is None else exchange.accounts.get(key)
+
     def now_ms(self) -> int:
         """The venue's own clock."""
         return self.settings.clock.now_ms() + self.clock_offset_ms
@@ -122,7 +141,7 @@ class Venue(ABC):
         tasks = [asyncio.create_task(connection.write()), asyncio.create_task(self.keep(connection))]
         try:
             if self.faults.greeting is not None:
-                connection.send(self.faults.greeting)
+                connection.send_raw(self.faults.greeting)
             await self.opened(connection, request)
             async for message in connection.ws:
                 connection.last_in = time.monotonic()
@@ -166,11 +185,13 @@ class Venue(ABC):
         return False
 
     @staticmethod
-    async def upgrade(request: web.Request, *, market: str, combined: bool = False) -> Connection:
-        """Finish the handshake; control frames are left to the venue."""
+    async def upgrade(
+        request: web.Request, *, market: str, combined: bool = False, pack: Callable[[str], bytes] | None = None
+    ) -> Connection:
+        """Finish the handshake; control frames are left to the venue. `pack` frames its messages as binary ones."""
         ws = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=2**20, timeout=0.2)
         await ws.prepare(request)
-        return Connection(ws, request, market=market, path=request.path, combined=combined)
+        return Connection(ws, request, market=market, path=request.path, combined=combined, pack=pack)
 
     # -- what a venue does its own way
     @abstractmethod
@@ -307,7 +328,7 @@ class Venue(ABC):
         """Push any text or binary frame, as it is, to all connections (of a market)."""
         found = self.sockets(market)
         for connection in found:
-            connection.send(frame)
+            connection.send_raw(frame)
         return len(found)
 
     def greet_with(self, frame: str | bytes | None) -> None:

@@ -8,6 +8,7 @@ from fra.emulator import candles
 from fra.emulator.binance import listing
 from fra.emulator.binance.render import Render
 from fra.emulator.binance.streams import Streams
+from fra.emulator.exchange import VenueExchange
 from fra.emulator.instruments import Instrument
 from fra.emulator.market import DAY_MS, Market
 from fra.emulator.pump import GeneratedStream, Pump
@@ -51,6 +52,10 @@ class BinanceFeed:
         }
 
     # -- Source
+    @property
+    def exchange(self) -> VenueExchange:
+        return self._pump.exchange
+
     def knows(self, market: str, symbol: str) -> bool:
         return self.market.find(market, symbol) is not None
 

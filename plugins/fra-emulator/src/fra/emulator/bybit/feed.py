@@ -9,6 +9,7 @@ from fra.emulator.bybit.render import LISTED_MS, Render, Row
 from fra.emulator.bybit.rest import INTEREST_TIMES, Refusal, envelope
 from fra.emulator.bybit.streams import Streams
 from fra.emulator.bybit.updates import REST_DEPTH, BookUpdates
+from fra.emulator.exchange import VenueExchange
 from fra.emulator.instruments import HOUR_MS, Instrument
 from fra.emulator.market import Market
 from fra.emulator.pump import GeneratedStream, Pump
@@ -59,6 +60,10 @@ class BybitFeed:
         }
 
     # -- Source
+    @property
+    def exchange(self) -> VenueExchange:
+        return self._pump.exchange
+
     def knows(self, market: str, symbol: str) -> bool:
         return self.market.find(market, symbol) is not None
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from fra.emulator import candles
+from fra.emulator.exchange import VenueExchange
 from fra.emulator.instruments import Instrument
 from fra.emulator.market import DAY_MS, Market
 from fra.emulator.okx.render import LISTED_MS, Render, inst_type
@@ -60,6 +61,10 @@ class OkxFeed:
         }
 
     # -- Source
+    @property
+    def exchange(self) -> VenueExchange:
+        return self._pump.exchange
+
     def knows(self, market: str, symbol: str) -> bool:
         return symbol in self._indices if market == "index" else self.market.find(market, symbol) is not None
 

@@ -66,6 +66,11 @@ class BinancePlayback:
         self._rows = {(m, e): self._per_symbol(m, e) for m in ("spot", "usdm") for e in _PER_SYMBOL}
 
     # -- Source
+    @property
+    def exchange(self) -> None:
+        """A recording does not answer to orders."""
+        return None
+
     def knows(self, market: str, symbol: str) -> bool:
         return symbol in self._listed.get(market, ())
 

@@ -71,6 +71,11 @@ class OkxPlayback:
         self._listed = {(str(row["instType"]).lower(), str(row["instId"])) for row in self._instruments}
 
     # -- Source
+    @property
+    def exchange(self) -> None:
+        """A recording does not answer to orders."""
+        return None
+
     def knows(self, market: str, symbol: str) -> bool:
         indices = {key.symbol for key in self._tracks if key.channel == "index-tickers"}
         return (market, symbol) in self._listed or symbol in indices

@@ -1,0 +1,28 @@
+"""Who may trade on an emulated venue: keys, what they may do, and what the account starts with."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import attrs
+
+START = {"USDT": Decimal(100_000)}
+
+
+@attrs.frozen(kw_only=True)
+class Account:
+    """One account with one API key. `balances` is what each of its wallets is opened with.
+
+    `may_trade` False is a key that only reads. `hedge` opens the account in hedge mode.
+    """
+
+    key: str
+    secret: str = attrs.field(repr=False)
+    passphrase: str = attrs.field(default="", repr=False)
+    name: str = attrs.field()
+    balances: Mapping[str, Decimal] = attrs.field(factory=lambda: dict(START))
+    may_trade: bool = True
+    hedge: bool = False
+
+    @name.default
+    def _name(self) -> str:
+        return f"account of {self.key[:4]}…"

@@ -1,0 +1,1 @@
+"""HTX (formerly Huobi) as an emulated venue: spot and USDT-margined linear swap, REST and WebSocket."""
