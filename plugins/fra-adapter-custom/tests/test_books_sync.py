@@ -10,7 +10,7 @@ import pytest
 
 from fra.adapters.custom.books import BookBuilder, BookSnapshot, BookState
 from fra.adapters.custom.levels import Levels, interleaved_crc32
-from fra.adapters.custom.sync import BINANCE_SPOT, BINANCE_USDM, OKX_BOOKS, SyncRule
+from fra.adapters.custom.sync import BINANCE_SPOT, BINANCE_USDM, HTX_DEPTH, HTX_MBP, OKX_BOOKS, SyncRule
 from fra.core import (
     BookView,
     ExchangeConnectionError,
@@ -461,3 +461,33 @@ def test_a_right_checksum_keeps_the_book_and_a_wrong_one_loses_it() -> None:
     assert bench.book.valid
     bench.send(attrs.evolve(okx(12, 13, "98.50"), check=right + 1))
     assert not bench.book.valid
+
+
+def test_an_htx_answer_that_is_older_than_the_last_changes_begins_where_they_chain() -> None:
+    bench = Bench(HTX_MBP)
+    bench.book.on_subscribed()
+    for previous, last in ((78, 130), (130, 160), (160, 204), (204, 226)):
+        bench.send(Message(last=last, previous=previous, bids=((f"{last}", "1"),)))
+    bench.answer(160, bids={90.0: "1"}, asks={300.0: "1"})
+    bench.run()
+    assert bench.book.sequence == 226
+    assert bench.bids == {Decimal(226): Decimal(1), Decimal(204): Decimal(1), Decimal(90): Decimal(1)}
+
+
+def test_an_htx_answer_that_is_older_than_all_changes_is_asked_for_again() -> None:
+    bench = Bench(HTX_MBP)
+    bench.book.on_subscribed()
+    bench.send(Message(last=130, previous=78, bids=(("98", "1"),)))
+    bench.answer(70)
+    bench.answer(78)
+    bench.run()
+    assert (bench.fetches, bench.book.sequence) == (2, 130)
+
+
+@pytest.mark.parametrize(("version", "valid"), [(11, True), (12, False)])
+def test_htx_versions_rise_by_one(version: int, valid: bool) -> None:
+    bench = Bench(HTX_DEPTH, rest=False)
+    bench.book.on_subscribed()
+    bench.send(Message(last=10, snapshot=True, bids=(("99", "1"),), asks=(("101", "1"),), time=1))
+    bench.send(Message(last=version, previous=version - 1, bids=(("98", "1"),), time=2))
+    assert bench.book.valid is valid

@@ -609,3 +609,33 @@ async def test_a_login_without_credentials_fails_the_streams(bench: Any, toy_dia
     await bench.until(lambda: sink.source.status is StreamStatus.FAILED)
     await bench.until(lambda: not bench.venue.open_sockets)
     assert isinstance(sink.source.error, ExchangeAuthError)
+
+
+async def test_a_handler_asks_on_the_connection_of_its_topic_and_is_answered_there(bench: Any) -> None:
+    plugin = await bench.plugin()
+    answers: list[int] = []
+
+    class Asking:
+        def __init__(self, stream: Any) -> None:
+            self.stream = stream
+
+        def on_message(self, message: Any, received_ms: int) -> None:
+            answers.append(message.data.n)
+            bench.changes.note()
+
+        def on_subscribed(self) -> None:
+            self.stream.send(f"whole {self.stream.topic}")
+
+        def on_lost(self, error: Any) -> None:
+            with pytest.raises(ExchangeConnectionError, match=r"ticks\.BTC is on no connection"):
+                self.stream.send("anything")
+            answers.append(-1)
+            bench.changes.note()
+
+    channel = next(row for row in plugin.channels if row.path == "/public")
+    plugin.streams.open(channel, (await plugin.get_symbols())[0], Asking)
+    await bench.until(lambda: bench.venue.sockets and "whole ticks.BTC" in bench.venue.sockets[0].texts)
+    await bench.venue.sockets[0].push("ticks.BTC", n=7)
+    await bench.until(lambda: answers == [7])
+    await bench.venue.sockets[0].cut()
+    await bench.until(lambda: answers == [7, -1])

@@ -50,6 +50,14 @@ class Stream(Generic[T]):
         """
         self._owner.resubscribe(error)
 
+    def send(self, text: str) -> None:
+        """Send ``text`` on the connection that carries this topic, for venues whose whole book is asked for there.
+
+        What comes back must be data of this topic for the dialect's ``route``, and arrives as any message does. Raises
+        ExchangeConnectionError when no connection carries it now.
+        """
+        self._owner.send(text)
+
     def spawn(self, work: Coroutine[object, object, None], *, name: str) -> Callable[[], None]:
         """Run ``work`` in a task that ends with the plugin; the result cancels it.
 
@@ -66,6 +74,7 @@ class StreamOwner(Protocol):
     """What a Stream needs of whoever made it."""
 
     def resubscribe(self, error: ExchangeError) -> None: ...
+    def send(self, text: str) -> None: ...
     def spawn(self, work: Coroutine[object, object, None], *, name: str) -> Callable[[], None]: ...
     def report(self, error: ExchangeError) -> None: ...
 

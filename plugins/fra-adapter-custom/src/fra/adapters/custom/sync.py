@@ -67,3 +67,21 @@ OKX_BOOKS: Final = SyncRule(
 )
 """OKX API v5, Order Book Trading, Market Data, WS "Order book channel": sequence ids, with a REST snapshot
 (GET /api/v5/market/books) where the channel sends none."""
+
+HTX_MBP: Final = SyncRule(
+    name="prevSeqNum = seqNum",
+    snapshot_from=SnapshotFrom.REST,
+    chains=lambda first, last, previous, place: previous == place,
+    bridges=lambda first, last, previous, place: previous <= place < last,
+    stale=lambda first, last, previous, place: last <= place,
+)
+"""HTX spot, WebSocket Market Data, "Market By Price (incremental update)": the snapshot is asked for on the socket."""
+
+HTX_DEPTH: Final = SyncRule(
+    name="version + 1",
+    snapshot_from=SnapshotFrom.CHANNEL,
+    chains=lambda first, last, previous, place: last == place + 1,
+    bridges=lambda first, last, previous, place: last == place + 1,
+    stale=lambda first, last, previous, place: last <= place,
+)
+"""HTX USDT-margined, "Subscribe Incremental Market Depth Data": ``version`` rises by one."""

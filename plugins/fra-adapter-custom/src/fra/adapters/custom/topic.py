@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fra.adapters.custom.channel import Channel
 from fra.adapters.custom.stream import Publisher, Stream, StreamHandler
-from fra.core import ExchangeError, StreamGap, StreamSource, StreamStatus, Symbol
+from fra.core import ExchangeConnectionError, ExchangeError, StreamGap, StreamSource, StreamStatus, Symbol
 
 if TYPE_CHECKING:
     from fra.adapters.custom.seam import Seam
@@ -32,6 +32,9 @@ class Carrier(Protocol):
 
     def prove(self) -> None:
         """A good message has come."""
+
+    def reply(self, text: str) -> None:
+        """Send ``text``."""
 
 
 class Owner(Protocol):
@@ -129,6 +132,9 @@ class Entry:
 
     def resubscribe(self, error: ExchangeError) -> None:
         self.topic.renew(error)
+
+    def send(self, text: str) -> None:
+        self.topic.send(text)
 
     def spawn(self, work: Coroutine[object, object, None], *, name: str) -> Callable[[], None]:
         return self.topic.owner.spawn(work, name=name)
@@ -228,6 +234,14 @@ class Topic:
             self.subscribed = False
             for entry in tuple(self.entries):
                 entry.lose(error)
+
+    def send(self, text: str) -> None:
+        """Send ``text`` where this topic is subscribed. Raises ExchangeConnectionError when that is nowhere."""
+        if self.carrier is None or not self.subscribed:
+            raise ExchangeConnectionError(
+                f"{self.text} is on no connection now, so nothing can be asked there", exchange=self.owner.exchange
+            )
+        self.carrier.reply(text)
 
     def fail(self, error: ExchangeError) -> None:
         """The venue will never serve it."""
