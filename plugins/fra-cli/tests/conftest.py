@@ -31,11 +31,13 @@ class Shell:
         info.joinpath("entry_points.txt").write_text("\n".join([f"[{group}]", *lines]) + "\n")
 
     def configure(self, **exchanges):
-        """A fra.toml whose exchanges run the scripted adapter with these options."""
+        """A fra.toml whose exchanges run the scripted adapter with these options, and ``settings`` beside them."""
         blocks = []
         for name, options in exchanges.items():
-            plugin = options.pop("plugin", "scripted")
-            blocks.append(f'[exchanges.{name}]\nplugin = "{plugin}"\n[exchanges.{name}.options]')
+            settings = {"plugin": options.pop("plugin", "scripted"), **options.pop("settings", {})}
+            blocks.append(f"[exchanges.{name}]")
+            blocks += [f"{key} = {toml(value)}" for key, value in settings.items()]
+            blocks.append(f"[exchanges.{name}.options]")
             blocks += [f"{key} = {toml(value)}" for key, value in options.items()]
         self.folder.joinpath("fra.toml").write_text("\n".join(blocks) + "\n")
 
@@ -51,6 +53,23 @@ class Shell:
         )
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
+
+    def trade(self, **exchanges):
+        """A fra.toml of exchanges with accounts: emulated unless ``settings`` say otherwise."""
+        for name, options in exchanges.items():
+            emulated = {"base_url": "http://127.0.0.1:1"}
+            keys = (
+                {"api_key": "env:FRA_TEST_KEY", "secret_key": "env:FRA_TEST_KEY"} if options.pop("keys", True) else {}
+            )
+            options["settings"] = {"plugin": "trading", **keys, **options.pop("settings", emulated)}
+            options.setdefault("account", f"{name}.json")
+        self.environ["FRA_TEST_KEY"] = "canary"
+        self.configure(**exchanges)
+
+    def lines(self, *arguments, code=0):
+        """All JSON objects that it prints, by schema."""
+        shown = [json.loads(line) for line in self.run(*arguments, "--json", code=code).stdout.splitlines()]
+        return {line["schema"]: line for line in shown}
 
     def json(self, *arguments, code=0):
         """The single JSON object that it prints."""
@@ -92,6 +111,7 @@ def shell(tmp_path):
     environ["XDG_CONFIG_HOME"] = str(tmp_path / "nowhere")
     made = Shell(tmp_path, environ)
     made.install("fra-scripted", scripted="scripted_venue:ScriptedVenue", unpriced="scripted_venue:UnknownFees")
+    made.install("fra-trading", trading="trading_venue:TradingVenue", playing="trading_venue:SimulatedVenue")
     return made
 
 

@@ -11,7 +11,7 @@ import click
 from fra.core import ConfigManager, FraError, PluginRegistry
 
 if TYPE_CHECKING:
-    from fra.core import ExchangeMetadata
+    from fra.core import ExchangeMetadata, PluginType
 
 
 def public_exchanges(
@@ -38,6 +38,32 @@ def public_exchanges(
         if wanted is None or wanted(metadata):
             found.setdefault(plugin, name)
     return tuple(found.values())
+
+
+def simulated_exchanges(registry: PluginRegistry) -> tuple[str, ...]:
+    """Every usable plugin that is an exchange of its own on this machine: an account without a key."""
+    from fra.core import PluginType
+
+    return tuple(name for name in registry.get_available_plugins() if _type_of(registry, name) is PluginType.SIMULATED)
+
+
+def account_names(configuration: ConfigManager, registry: PluginRegistry) -> tuple[str, ...]:
+    """The configured exchanges that have an account; all of them where none seems to, so that each says why."""
+    from fra.core import PluginType
+
+    found = []
+    for name in configuration.names():
+        settings = configuration.get_exchange_config(name)
+        if settings.has_credentials or _type_of(registry, settings.plugin_name) is PluginType.SIMULATED:
+            found.append(name)
+    return tuple(found) or configuration.names()
+
+
+def _type_of(registry: PluginRegistry, name: str) -> PluginType | None:
+    try:
+        return registry.get_plugin_metadata(name).plugin_type
+    except FraError:
+        return None  # opening it says why
 
 
 def registry_of(configuration: ConfigManager) -> PluginRegistry:

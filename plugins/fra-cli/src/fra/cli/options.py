@@ -59,6 +59,20 @@ class DecimalType(DecimalParameter):
         return number
 
 
+class AmountType(DecimalType):
+    """An exact number above zero: an amount or a price, of which a percentage makes no sense."""
+
+    name = "amount"
+
+    def __init__(self) -> None:
+        super().__init__(above=Decimal(0))
+
+    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> Decimal:
+        if str(value).strip().endswith("%"):
+            self.fail(f"{value!r} is a share of nothing: give a number", param, context)
+        return super().convert(value, param, context)
+
+
 def config_option(function: F) -> F:
     """``--config PATH``: the configuration file."""
     return click.option(
@@ -80,6 +94,30 @@ def exchange_option(function: F) -> F:
         shell_complete=_complete_exchange,
         help="An exchange: a name from the configuration, or of a plugin. Repeatable.",
     )(function)
+
+
+def account_option(function: F) -> F:
+    """``-e NAME``, once: whose account."""
+    return click.option(
+        "-e",
+        "--exchange",
+        "exchange",
+        metavar="NAME",
+        shell_complete=_complete_exchange,
+        help="The account: a name from the configuration, or of a plugin. Needed when there are several.",
+    )(function)
+
+
+def since_option(function: F) -> F:
+    """``--since 7d``: how far back."""
+    return click.option("--since", type=DurationType(), metavar="DURATION", help="How far back: 90m, 8h, 7d.")(function)
+
+
+def limit_option(function: F) -> F:
+    """``--limit N``: at most so many."""
+    return click.option("--limit", type=click.IntRange(min=1), help="At most so many of each exchange, the newest.")(
+        function
+    )
 
 
 def json_option(function: F) -> F:

@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, final
 
-from fra.cli.installed import public_exchanges, registry_of
+from fra.cli.installed import account_names, public_exchanges, registry_of, simulated_exchanges
 from fra.core import (
+    ConfigError,
     ConfigManager,
+    ExchangeConfig,
     ExchangeHandle,
     ExchangeMetadata,
     FraError,
@@ -54,6 +56,22 @@ class Session:
         answers = await asyncio.gather(*map(one, self.names))
         return dict(zip(self.names, answers, strict=True))
 
+    def config(self, name: str) -> ExchangeConfig:
+        """What the exchange was told: whether it is a sandbox, where it is reached, whether there are credentials."""
+        return self._manager.config_manager.get_exchange_config(name)
+
+    async def account(self, what: str) -> ExchangeHandle:
+        """The one exchange that a command acts on. Raises CommandFailed when it is not clear which."""
+        if len(self.names) > 1:
+            from fra.cli.exit_codes import CommandFailed, ExitCode
+
+            raise CommandFailed(
+                f"{what} needs one exchange, and there are {', '.join(self.names)}",
+                exit_code=ExitCode.USAGE,
+                cure=f"-e {self.names[0]}",
+            )
+        return await self.handle(self.names[0])
+
     def on_connection(self, listener: Callable[[ConnectionChanged], object]) -> Callable[[], None]:
         """Call ``listener`` when the status of an exchange changes; the result removes it."""
         from fra.core import ConnectionChanged
@@ -73,11 +91,13 @@ async def open_session(
     *,
     settings: Mapping[str, Mapping[str, object]] | None = None,
     wanted: Callable[[ExchangeMetadata], bool] | None = None,
+    accounts: bool = False,
 ) -> AsyncIterator[Session]:
     """The exchanges named, else all that are configured, else every installed one that needs no key.
 
     ``settings`` (name → the keys of fra.toml) is used instead of a configuration file. ``wanted`` picks among the
-    installed ones when nothing is named or configured. Raises ConfigError, or PluginNotFound when nothing is left.
+    installed ones when nothing is named or configured. ``accounts``: those that are not named count only where there
+    is an account, configured or simulated. Raises ConfigError, or PluginNotFound when nothing is left.
     """
     if settings is not None:
         configuration = ConfigManager.from_mapping({"exchanges": dict(settings)})
@@ -86,6 +106,10 @@ async def open_session(
     registry = registry_of(configuration)
     configured = configuration.names()
     names = tuple(dict.fromkeys(exchanges)) or configured
+    if accounts and not exchanges:
+        names = account_names(configuration, registry) if configured else simulated_exchanges(registry)
+        if not names:
+            raise ConfigError("no account is configured", cure="fra config init")
     if configured:
         for name in names:
             configuration.get_exchange_config(name)

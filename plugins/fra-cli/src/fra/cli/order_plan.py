@@ -1,0 +1,119 @@
+"""What an order would come to, reckoned before it is sent: its notional, its way through the book, its fee. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import ROUND_FLOOR, Decimal
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fra.core import OrderType, Side
+
+if TYPE_CHECKING:
+    from fra.core import OrderBook, OrderRequest, PriceLevel, Symbol
+
+
+@attrs.frozen(kw_only=True)
+class Estimate:
+    """The figures of an order as the book stands; None is unknown.
+
+    ``price`` is the average at which it would trade (its own limit while that is not reached), ``notional`` and
+    ``fee`` are in quote coin, ``slippage`` is a fraction of the mid price. ``problems`` say why it would not be taken.
+    """
+
+    price: Decimal | None
+    notional: Decimal | None
+    slippage: Decimal | None
+    fee_rate: Decimal | None
+    fee: Decimal | None
+    problems: tuple[str, ...]
+
+
+def estimate(request: OrderRequest, symbol: Symbol, book: OrderBook | None, fees: Mapping[str, Decimal]) -> Estimate:
+    """What ``request`` comes to."""
+    problems = [*rule_problems(request, symbol)]
+    average: Decimal | None = None
+    if request.type is OrderType.MARKET and book is not None and book.valid:
+        levels = book.asks if request.side is Side.BUY else book.bids
+        average = average_price(symbol, levels, request.amount, request.quote_amount)
+        if average is None:
+            problems.append(f"the book of {symbol} does not hold that much at the depth that was asked for")
+    price = request.price if request.price is not None else average or request.trigger_price
+    notional = request.quote_amount
+    if request.amount is not None:
+        notional = request.amount if symbol.inverse else None if price is None else request.amount * price
+    if request.amount is not None and price is not None:
+        problems += size_problems(symbol, request.amount, price, closing=request.reduce_only)
+    mid = book.mid if book is not None and book.valid else None
+    slippage = None
+    if average is not None and mid is not None:
+        slippage = (average / mid - 1) * (1 if request.side is Side.BUY else -1)
+    rate = fee_rate(fees, symbol, maker=request.post_only)
+    return Estimate(
+        price=price,
+        notional=notional,
+        slippage=slippage,
+        fee_rate=rate,
+        fee=None if rate is None or notional is None else notional * rate,
+        problems=tuple(problems),
+    )
+
+
+def average_price(
+    symbol: Symbol, levels: Iterable[PriceLevel], amount: Decimal | None, spend: Decimal | None = None
+) -> Decimal | None:
+    """The average price of taking ``amount`` (or of spending ``spend``) from ``levels``, None when they hold less."""
+    left = amount if amount is not None else spend or Decimal(0)
+    base = quote = Decimal(0)
+    for price, there in levels:
+        if left <= 0:
+            break
+        # Amounts of inverse contracts, and what is spent, are in quote coin; all others in base coin.
+        in_quote = symbol.inverse or amount is None
+        held = there if amount is not None else there * price
+        take = min(left, held)
+        left -= take
+        base += take / price if in_quote else take
+        quote += take if in_quote else take * price
+    return None if left > 0 or not base else quote / base
+
+
+def fee_rate(fees: Mapping[str, Decimal], symbol: Symbol, *, maker: bool = False) -> Decimal | None:
+    """The venue's published rate for the kind of ``symbol``, a fraction; None when it says none."""
+    role = "maker" if maker else "taker"
+    own = fees.get(f"{symbol.kind.value}.{role}")
+    return own if own is not None else fees.get(role)
+
+
+def rule_problems(request: OrderRequest, symbol: Symbol) -> Iterable[str]:
+    """Which rules of the symbol's grid the order breaks, each with the nearest valid values."""
+    if not symbol.active:
+        yield f"{symbol} is not trading now"
+    grids = (
+        ("price", request.price, symbol.tick_size),
+        ("trigger price", request.trigger_price, symbol.tick_size),
+        ("amount", request.amount, symbol.lot_size),
+    )
+    for what, value, step in grids:
+        if value is not None and value % step:
+            below = (value / step).to_integral_value(ROUND_FLOOR) * step
+            nearest = " and ".join(bare(near) for near in (below, below + step) if near)
+            yield f"the {what} {bare(value)} is not a multiple of {bare(step)}: the nearest valid are {nearest}"
+
+
+def size_problems(symbol: Symbol, amount: Decimal, price: Decimal, *, closing: bool = False) -> Iterable[str]:
+    """Which of the venue's limits on size ``amount`` breaks at ``price``; closing orders may be of little notional."""
+    unit = symbol.amount_unit
+    if symbol.min_amount is not None and amount < symbol.min_amount:
+        yield f"{bare(amount)} {unit} of {symbol} is below its minimum of {bare(symbol.min_amount)}"
+    if symbol.max_amount is not None and amount > symbol.max_amount:
+        yield f"{bare(amount)} {unit} of {symbol} is above its maximum of {bare(symbol.max_amount)}"
+    notional = symbol.notional(amount, price)
+    if symbol.min_notional is not None and notional < symbol.min_notional and not closing:
+        yield f"{bare(notional)} {symbol.quote} of {symbol} is below its minimum of {bare(symbol.min_notional)}"
+
+
+def bare(value: Decimal) -> str:
+    """A number as people write it: no exponent, no trailing zeros."""
+    return format(value.normalize(), "f")
