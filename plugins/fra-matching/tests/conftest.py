@@ -146,6 +146,6 @@ def house() -> House:
     return House()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_house() -> type[House]:
     return House
