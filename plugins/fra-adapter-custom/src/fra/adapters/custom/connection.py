@@ -115,8 +115,10 @@ class Connection:
         """Begin to read, to subscribe and to watch; after ``lifetime`` seconds a rotation is due."""
         self._login_id = self._start_login()
         self._tasks = [
-            self._loop.create_task(self._read(), name=f"{self._host.name} read"),
+            # Writing first: where the address has subscribed, messages may be there already.
             self._loop.create_task(self._write(), name=f"{self._host.name} write"),
+            self._loop.create_task(self._read(), name=f"{self._host.name} read"),
+            self._loop.create_task(self._keep(), name=f"{self._host.name} keep"),
         ]
         if lifetime is not None:
             self._lifetime = self._loop.call_later(lifetime, self.rotate, "its lifetime is nearly over")
@@ -385,6 +387,12 @@ class Connection:
         except Exception as error:
             self.lose(self.broken(f"the connection broke: {type(error).__name__}"))
 
+    async def _keep(self) -> None:
+        try:
+            await self._dialect.keep()
+        except Exception as error:
+            self.lose(error if isinstance(error, ExchangeError) else self.broken(f"{type(error).__name__}: {error}"))
+
     def _start_login(self) -> int | None:
         text = self._dialect.login(self._next_id + 1)
         if text is None:
@@ -410,19 +418,20 @@ class Connection:
             for text in leaving:
                 phases[text] = Phase.LEAVING
                 self._renewing.discard(text)
-            return self._ask(leaving, joins=False)
+            return self._ask(leaving, joins=False) or self._next()
         while self._singly:
             text = self._singly.popleft()
             if text in wanted and text not in phases:
-                return self._ask([text], joins=True)
+                return self._ask([text], joins=True) or self._next()
         joining = [text for text in wanted if text not in phases][: self._dialect.batch]
-        return self._ask(joining, joins=True) if joining else None
+        return (self._ask(joining, joins=True) or self._next()) if joining else None
 
-    def _ask(self, texts: list[str], *, joins: bool) -> str:
+    def _ask(self, texts: list[str], *, joins: bool) -> str | None:
+        """The message that asks for it; None where none is needed, and it is so already."""
         self._next_id += 1
         self._requests[self._next_id] = _Request(texts, joins=joins, deadline=monotonic() + self._ack_timeout)
         if not joins:
-            return self._dialect.unsubscribe(texts, self._next_id)
+            return self._said(texts, self._dialect.unsubscribe(texts, self._next_id))
         for text in texts:
             topic = self._host.topics[text]
             self._phases[text] = Phase.ASKED
@@ -432,7 +441,14 @@ class Connection:
                 topic.expect(self)
             elif topic.seam is None:
                 Seam(topic, topic.carrier, self)
-        return self._dialect.subscribe(texts, self._next_id)
+        return self._said(texts, self._dialect.subscribe(texts, self._next_id))
+
+    def _said(self, texts: list[str], message: str | None) -> str | None:
+        if message is None:
+            self._host.up()
+            for text in texts:
+                self._settle(text)
+        return message
 
     # --- what the watchdog asks
 

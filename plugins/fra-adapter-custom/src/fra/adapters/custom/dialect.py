@@ -88,12 +88,12 @@ class Dialect(ABC):
         """
 
     @abstractmethod
-    def subscribe(self, topics: Sequence[str], request_id: int) -> str:
-        """The message that subscribes to ``topics``."""
+    def subscribe(self, topics: Sequence[str], request_id: int) -> str | None:
+        """The message that subscribes to ``topics``; None where the connection's address has done so already."""
 
     @abstractmethod
-    def unsubscribe(self, topics: Sequence[str], request_id: int) -> str:
-        """The message that unsubscribes from ``topics``."""
+    def unsubscribe(self, topics: Sequence[str], request_id: int) -> str | None:
+        """The message that unsubscribes from ``topics``; None where only closing the connection does."""
 
     @abstractmethod
     def control(self, frame: bytes) -> Control | None:
@@ -106,3 +106,9 @@ class Dialect(ABC):
     async def address(self, url: str) -> str:
         """The URL to open, for venues where it carries a token. Called for every new connection."""
         return url
+
+    async def keep(self) -> None:  # noqa: B027 - most venues want nothing
+        """What must be done as long as the connection is open (a token that wants to be extended); ends with it.
+
+        An ExchangeError loses the connection, which is then made anew.
+        """

@@ -24,11 +24,16 @@ _ROTATION_PAUSE: Final = 5.0
 
 @attrs.frozen
 class Address:
-    """Where a line goes: the venue's market, the key of its URL, and what is added to that."""
+    """Where a line goes: the venue's market, the key of its URL, what is added to that, and whether it logs in there.
+
+    Private channels have lines of their own, also where a venue serves both at one URL: a login that is refused must
+    not take public data along.
+    """
 
     market: str
     url: str
     path: str
+    private: bool = False
 
     def __str__(self) -> str:
         return f"{self.market} {self.url}{self.path}"
@@ -46,7 +51,8 @@ class LineHost(Protocol):
     @property
     def now_ms(self) -> Callable[[], int]: ...
     def make_dialect(self, address: Address) -> Dialect: ...
-    def connect(self, address: Address, dialect: Dialect) -> Awaitable[Transport]: ...
+    def url(self, address: Address, dialect: Dialect) -> Awaitable[str]: ...
+    def connect(self, address: Address, dialect: Dialect, url: str) -> Awaitable[Transport]: ...
     def refusal(self, refused: Refused) -> ExchangeError: ...
     def redact(self, frame: bytes) -> bytes: ...
     def report(self, error: ExchangeError, *, where: str) -> None: ...
@@ -154,7 +160,12 @@ class Line:
     async def _open(self, replaces: Connection | None) -> Connection:
         host = self._host
         dialect = host.make_dialect(self.address)
-        transport = await host.connect(self.address, dialect)
+        try:
+            url = await host.url(self.address, dialect)
+        except ExchangeAuthError as error:
+            self.login_refused(error)
+            raise
+        transport = await host.connect(self.address, dialect, url)
         ack_timeout = host.options.ack_timeout
         if host.options.staleness is not None:
             ack_timeout = min(ack_timeout, host.options.staleness)

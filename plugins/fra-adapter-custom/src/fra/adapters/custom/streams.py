@@ -95,7 +95,7 @@ class StreamClient:
             raise ExchangeConnectionError(
                 "streams cannot be opened: the adapter is not connected", exchange=self.exchange, cure="connect() first"
             )
-        address = Address(channel.market, channel.url, channel.path)
+        address = Address(channel.market, channel.url, channel.path, channel.private)
         self._urls.get(channel.market, channel.url)
         self._channels.setdefault(address, channel)
         text = channel.topic_for(symbol, params or {})
@@ -174,9 +174,12 @@ class StreamClient:
     def make_dialect(self, address: Address) -> Dialect:
         return self._make_dialect(self._channels[address])
 
-    async def connect(self, address: Address, dialect: Dialect) -> Transport:
+    async def url(self, address: Address, dialect: Dialect) -> str:
+        """What to open. Raises ExchangeAuthError where the venue gives these credentials no token for it."""
         await self._limiter.acquire(dict(dialect.connect_cost))
-        url = await dialect.address(self._urls.get(address.market, address.url) + address.path)
+        return await dialect.address(self._urls.get(address.market, address.url) + address.path)
+
+    async def connect(self, address: Address, dialect: Dialect, url: str) -> Transport:
         to, max_frame = str(address), self.options.max_frame_bytes
         try:
             async with asyncio.timeout(self.timeout):
