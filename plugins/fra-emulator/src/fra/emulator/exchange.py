@@ -102,6 +102,10 @@ class VenueExchange:
         self._taken: list[OutsideTaken] = []
         self._traded: list[Traded] = []
 
+    def now_ms(self) -> int:
+        """The market's clock."""
+        return self._clock.now_ms()
+
     # -- accounts
     def open(self, account: Account) -> None:
         """Open an account with its key. Raises ValueError if the key is taken."""

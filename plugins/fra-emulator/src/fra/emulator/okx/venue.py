@@ -10,6 +10,8 @@ from aiohttp import web
 from fra.emulator.fanout import Board, Fanout
 from fra.emulator.okx import rest
 from fra.emulator.okx.feed import market_of
+from fra.emulator.okx.private import Private
+from fra.emulator.okx.user import CHANNELS, KINDED, UserConnection
 from fra.emulator.ratelimit import RollingWindow
 from fra.emulator.settings import Settings
 from fra.emulator.sockets import Connection
@@ -20,19 +22,7 @@ _API = "/api/v5/"
 _HOUR_S = 3600.0
 _REQUESTS_PER_HOUR = 480
 _MAX_ARGS_BYTES = 65_536
-_PRIVATE_CHANNELS = frozenset(
-    {
-        "orders",
-        "positions",
-        "account",
-        "balance_and_position",
-        "orders-algo",
-        "algo-advance",
-        "liquidation-warning",
-        "account-greeks",
-        "fills",
-    }
-)
+_TRADES = frozenset({"order", "batch-orders", "cancel-order", "batch-cancel-orders"})
 _LOGIN_CHANNELS = frozenset({"books-l2-tbt", "books50-l2-tbt"})
 
 
@@ -47,13 +37,15 @@ class _Request(msgspec.Struct):
 
 
 class OkxVenue(Venue):
-    """OKX spot and swap, public side; logins are refused, since nobody has an account here yet."""
+    """OKX spot and swap, for everybody and for accounts."""
 
     name = "okx"
 
     def __init__(self, source: Source, settings: Settings) -> None:
         super().__init__(source, settings)
         self._windows: dict[tuple[str, str, str], RollingWindow] = {}
+        self._private = Private(lambda: self.source.exchange, settings, self.now_ms)
+        self._users: dict[Connection, UserConnection] = {}
         self._board = Board(source, self.faults, lambda key, payload: payload, _is_book)
 
     def addresses(self, host: str, port: int) -> Markets:
@@ -72,8 +64,10 @@ class OkxVenue(Venue):
         endpoint = path.removeprefix(_API)
         row = rest.ROWS.get(endpoint) if path.startswith(_API) else None
         try:
+            if row is None and endpoint.split("/")[0] in rest.PRIVATE_ROOMS:
+                return await self._private.answer(request, endpoint)
             if row is None:
-                return self._unlisted(request, endpoint)
+                return self._unlisted(endpoint)
             if request.method != "GET":
                 raise rest.Refusal(405, "50115", "Invalid request method.")
             self._count(request, endpoint, row, params)
@@ -101,11 +95,7 @@ class OkxVenue(Venue):
             raise rest.Refusal(429, "50011", "Too Many Requests")
 
     @staticmethod
-    def _unlisted(request: web.Request, endpoint: str) -> web.Response:
-        if endpoint.split("/")[0] in rest.PRIVATE_ROOMS:
-            if not request.headers.get("OK-ACCESS-KEY"):
-                raise rest.Refusal(401, "50103", 'Request header "OK-ACCESS-KEY" can not be empty.')
-            raise rest.Refusal(401, "50111", "Invalid OK-ACCESS-KEY.")
+    def _unlisted(endpoint: str) -> web.Response:
         if endpoint == "system/status":
             return web.Response(body=b'{"code":"0","msg":"","data":[]}', content_type="application/json")
         told = {
@@ -144,6 +134,8 @@ class OkxVenue(Venue):
             return
         if len(text) > _MAX_ARGS_BYTES:
             self._refuse(connection, "60012", "Invalid request: the args are longer than 64 KB", request.id)
+        elif request.op in _TRADES:
+            self._trade(connection, request)
         elif request.op not in ("subscribe", "unsubscribe", "login"):
             self._refuse(connection, "60012", f"Invalid request: {text}", request.id)
         elif not self._within_hour(connection):
@@ -171,10 +163,38 @@ class OkxVenue(Venue):
     def _login(self, connection: Connection, request: _Request) -> None:
         if connection.market == "public":
             self._refuse(connection, "60012", "Invalid request: login on a public connection", request.id)
-        elif not request.args or not request.args[0].get("apiKey"):
-            self._refuse(connection, "60005", "Invalid OK_ACCESS_KEY", request.id)
+            return
+        account, code, why = self._private.login(request.args[0] if request.args else {})
+        exchange = self.source.exchange
+        if account is None or exchange is None:
+            self._refuse(connection, code, why, request.id)
+            return
+        if (before := self._users.pop(connection, None)) is not None:
+            before.close()
+
+        def silent(channel: str) -> bool:
+            return self.faults.is_silent("private", channel)
+
+        self._users[connection] = UserConnection(connection, account, exchange, silent)
+        told: dict[str, object] = {"id": request.id} if request.id is not None else {}
+        told |= {"event": "login", "msg": "", "code": "0", "connId": connection.path}
+        connection.send(msgspec.json.encode(told).decode())
+
+    def _trade(self, connection: Connection, request: _Request) -> None:
+        """Orders over the socket ("WS / Place order")."""
+        user = self._users.get(connection)
+        if user is None:
+            self._refuse(connection, "60011", "Please log in", request.id)
+            return
+        operation = {"batch-cancel-orders": "cancel-batch-orders"}.get(request.op, request.op)
+        args = [{name: str(value) for name, value in arg.items()} for arg in request.args]
+        if not user.account.may_trade:
+            code, data = "50120", list[dict[str, object]]()
         else:
-            self._refuse(connection, "60009", "Login failed.", request.id)
+            code, data = self._private.operate(user.account, operation, args)
+        now = str(self.now_ms() * 1000)
+        told = {"id": request.id, "op": request.op, "code": code, "msg": "", "data": data}
+        connection.send(msgspec.json.encode({**told, "inTime": now, "outTime": now}).decode())
 
     def _key(self, connection: Connection, arg: dict[str, object]) -> StreamKey | None:
         channel, symbol = arg.get("channel"), arg.get("instId", "")
@@ -189,8 +209,8 @@ class OkxVenue(Venue):
 
     def _subscribe(self, connection: Connection, arg: dict[str, object], id_: str | None) -> None:
         channel = arg.get("channel")
-        if channel in _PRIVATE_CHANNELS:
-            self._refuse(connection, "60011", "Please log in", id_)
+        if channel in CHANNELS:
+            self._subscribe_user(connection, arg, id_)
             return
         if channel in _LOGIN_CHANNELS:
             self._refuse(connection, "60011", "Please log in", id_)
@@ -211,7 +231,24 @@ class OkxVenue(Venue):
         self._event(connection, "subscribe", arg, id_)
         fanout.admit(connection)
 
+    def _subscribe_user(self, connection: Connection, arg: dict[str, object], id_: str | None) -> None:
+        user, channel = self._users.get(connection), arg["channel"]
+        room = "business" if channel == "orders-algo" else "private"
+        if connection.market != room or (channel in KINDED and arg.get("instType") not in rest.INST_TYPES | {"ANY"}):
+            self._refuse(connection, "60018", f"Wrong URL or channel:{channel} doesn't exist.", id_)
+        elif user is None:
+            self._refuse(connection, "60011", "Please log in", id_)
+        else:
+            self.stats.subscriptions[str(channel)] += 1
+            self._event(connection, "subscribe", arg, id_)
+            user.subscribe(arg)
+
     def _unsubscribe(self, connection: Connection, arg: dict[str, object], id_: str | None) -> None:
+        user = self._users.get(connection)
+        if user is not None and arg.get("channel") in CHANNELS:
+            user.unsubscribe(arg)
+            self._event(connection, "unsubscribe", arg, id_)
+            return
         key = self._key(connection, arg)
         if key is None:
             self._refuse(connection, "60018", f"The channel {arg.get('channel')} doesn't exist.", id_)
@@ -252,6 +289,9 @@ class OkxVenue(Venue):
             await asyncio.sleep(max(0.005, following - now))
 
     def ended(self, connection: Connection) -> None:
+        user = self._users.pop(connection, None)
+        if user is not None:
+            user.close()
         self._board.leave_all(connection)
 
     # -- test switches
