@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -26,13 +26,25 @@ class _Peek(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"")
 
 
-def topic(channel: str, venue_id: str) -> str:
-    """The one spelling of a subscription, which is also how OKX spells it in its pushes."""
-    return f'{{"channel":"{channel}","instId":"{venue_id}"}}'
+PRIVATE: Final[Mapping[str, str]] = {
+    "account": '{"channel":"account"}',
+    "orders": '{"channel":"orders","instType":"ANY"}',
+    "orders-algo": '{"channel":"orders-algo","instType":"ANY"}',
+    "positions": '{"channel":"positions","instType":"ANY"}',
+}
+"""Channels of the account. Their pushes name a user, an instrument or its type as well, which is not the topic's."""
+
+
+def topic(channel: str, venue_id: str = "") -> str:
+    """The one spelling of a subscription, which is also how OKX spells it in its pushes of market data."""
+    return PRIVATE.get(channel) or f'{{"channel":"{channel}","instId":"{venue_id}"}}'
 
 
 class OKXDialect(Dialect):
-    """One connection to OKX: text ping before 30 s of silence, an acknowledgement for each argument."""
+    """One connection to OKX: text ping before 30 s of silence, an acknowledgement for each argument.
+
+    ``credentials`` gives the argument of the ``login`` operation, for connections that serve private channels.
+    """
 
     heartbeat: Heartbeat = TextPing(interval=20.0)
     batch = 200  # some 60 bytes each: far below the 64 KB that one request may hold
@@ -41,7 +53,9 @@ class OKXDialect(Dialect):
     connect_cost: Mapping[str, int] = MappingProxyType({CONNECTS: 1})
     silence = 40.0
 
-    def __init__(self) -> None:
+    def __init__(self, credentials: Callable[[], Mapping[str, str]] | None = None) -> None:
+        self._credentials = credentials
+        self._login_id: int | None = None
         self._peek = msgspec.json.Decoder(_Peek)
         self._event = msgspec.json.Decoder(Event)
 
@@ -78,13 +92,24 @@ class OKXDialect(Dialect):
                 return None
             case "subscribe" | "unsubscribe":
                 return Ack(topics=topics)
-            case "error" | "channel-conn-count-error":
+            case "login":
+                return Ack(request_id=self._login_id)
+            case "channel-conn-count-error":
+                topics = (topic(message.channel),) if message.channel in PRIVATE else topics
+                return Refused(message.code, "there are too many connections with this channel", topics=topics)
+            case "error":
                 request_id = int(message.id) if message.id.isdecimal() else None
                 return Refused(message.code, message.msg or message.event, request_id=request_id, topics=topics)
             case "notice":
                 return Notice(message.msg, rotate=message.code == _UPGRADE)
             case other:
                 return Notice(other)
+
+    def login(self, request_id: int) -> str | None:
+        if self._credentials is None:
+            return None
+        self._login_id = request_id
+        return msgspec.json.encode({"op": "login", "args": [self._credentials()]}).decode()
 
     @staticmethod
     def _request(operation: str, topics: Sequence[str], request_id: int) -> str:

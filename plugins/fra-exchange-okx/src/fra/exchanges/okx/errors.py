@@ -22,7 +22,7 @@ from fra.core import (
     PermissionDenied,
     SymbolNotFound,
 )
-from fra.exchanges.okx.wire import Reply
+from fra.exchanges.okx.wire import Ack, Acks, Reply
 
 _CODES: Final[tuple[tuple[type[ExchangeError], str], ...]] = (
     # The venue could not answer. 50004 says itself that the request may have been carried out.
@@ -110,13 +110,17 @@ def read(body: bytes) -> Refusal | None:
 
 
 def check(answer: object) -> Refusal | None:
-    """The refusal that a decoded answer with a good status really is."""
-    if not isinstance(answer, Reply) or answer.code == "0":
+    """The refusal that a decoded answer with a good status really is; the rows of a batch are the caller's affair."""
+    if isinstance(answer, Acks):
+        return None if answer.code in ("0", "1", "2") and answer.data else Refusal(answer.code, answer.msg)
+    if not isinstance(answer, Reply):
         return None
     for row in answer.data:
-        if (code := getattr(row, "sCode", "")) not in ("", "0"):
-            return Refusal(code, getattr(row, "sMsg", "") or answer.msg)
-    return Refusal(answer.code, answer.msg)
+        if not isinstance(row, Ack):
+            break
+        if row.sCode not in ("", "0"):  # also under the code 0, as order-algo answers
+            return Refusal(row.sCode, row.sMsg or answer.msg)
+    return None if answer.code == "0" else Refusal(answer.code, answer.msg)
 
 
 ERRORS: Final = ErrorTable(

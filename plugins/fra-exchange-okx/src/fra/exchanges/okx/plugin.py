@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Final, Literal, TypeVar
-
-import attrs
+from typing import Final, TypeVar
 
 from fra.adapters.custom import (
-    AuthHandler,
     Channel,
     ClockSample,
-    CustomExchangePlugin,
-    CustomOptions,
     Dialect,
     Stream,
     channel_for,
     endpoint_for,
+    missing_credentials,
     publishing_each,
 )
 from fra.adapters.custom.books import BookBuilder, BookSnapshot
@@ -37,12 +33,14 @@ from fra.core import (
     SymbolNotFound,
     Ticker,
     Trade,
+    UserEvent,
 )
 from fra.exchanges.okx import books, convert, wire
 from fra.exchanges.okx.auth import OKXAuth
 from fra.exchanges.okx.dialect import OKXDialect
 from fra.exchanges.okx.errors import ERRORS
 from fra.exchanges.okx.funding import FundingStream
+from fra.exchanges.okx.options import OKXOptions
 from fra.exchanges.okx.tables import (
     BEST_CHANNEL,
     BOOK,
@@ -69,6 +67,8 @@ from fra.exchanges.okx.tables import (
     TRADE_CHANNEL,
     TRADES,
 )
+from fra.exchanges.okx.trading import OKXTrading
+from fra.exchanges.okx.user import UserData
 
 T = TypeVar("T")
 
@@ -84,13 +84,6 @@ _SETTLED_KEPT_MS: Final = 95 * 86_400_000
 """OKX keeps three months of settlements."""
 
 
-@attrs.frozen(kw_only=True)
-class OKXOptions(CustomOptions):
-    """``ticker_channel``: ``tickers`` has best prices and the last 24 h, ``bbo-tbt`` best prices alone, each 10 ms."""
-
-    ticker_channel: Literal["tickers", "bbo-tbt"] = "tickers"
-
-
 def _urls(ws: str) -> Mapping[str, Mapping[str, str]]:
     urls = {
         "rest": "https://www.okx.com",
@@ -101,7 +94,7 @@ def _urls(ws: str) -> Mapping[str, Mapping[str, str]]:
     return dict.fromkeys(KINDS, urls)
 
 
-class OKXPlugin(CustomExchangePlugin):
+class OKXPlugin(OKXTrading):
     """OKX, markets ``spot`` and ``swap``. ``sandbox`` is its demo trading.
 
     Accounts of other regions have hosts of their own: set ``base_url``.
@@ -119,13 +112,7 @@ class OKXPlugin(CustomExchangePlugin):
     client_order_id_rule = ClientOrderIdRule(32)
     Options = OKXOptions
 
-    options: OKXOptions
-
     # --- what the framework asks
-
-    async def initialize(self) -> None:
-        await super().initialize()
-        self._listed: Mapping[str, Symbol] = {}
 
     async def server_time(self) -> ClockSample:
         row = next(row for row in TIME if row.market in self.markets)
@@ -133,9 +120,9 @@ class OKXPlugin(CustomExchangePlugin):
         return answer.sample(int(self._one(answer.value, "the server's time").ts))
 
     def make_dialect(self, channel: Channel[object]) -> Dialect:
-        return OKXDialect()
+        return OKXDialect(self.make_auth().login if channel.private else None)
 
-    def make_auth(self) -> AuthHandler:
+    def make_auth(self) -> OKXAuth:
         return OKXAuth(self.config, self.clock)
 
     def headers(self) -> Mapping[str, str]:
@@ -342,6 +329,12 @@ class OKXPlugin(CustomExchangePlugin):
 
         return self.streams.open(channel_for(FUNDING_CHANNEL, symbol), symbol, follow)
 
+    def subscribe_user_data(self) -> StreamSource[UserEvent]:
+        """Orders, fills, balances and positions of the configured markets."""
+        if not self.config.has_credentials:
+            raise missing_credentials(self.config.name)
+        return UserData(self).open()
+
     # --- parts
 
     def _one(self, reply: wire.Reply[T], what: str) -> T:
@@ -361,8 +354,7 @@ class OKXPlugin(CustomExchangePlugin):
     async def _wanted(self, symbols: Sequence[Symbol] | None) -> Mapping[str, Symbol]:
         if symbols is not None:
             return {symbol.venue_id: symbol for symbol in symbols}
-        if not self._listed:
-            await self.get_symbols()
+        await self.load_symbols()
         return self._listed
 
     def _all_there(self, symbols: Sequence[Symbol] | None, found: Iterable[str], what: str) -> None:

@@ -144,6 +144,184 @@ class ServerTime(msgspec.Struct, frozen=True):
     ts: str
 
 
+class Ack(msgspec.Struct, frozen=True):
+    """A row of what the order endpoints answer: one order each, with its own code."""
+
+    sCode: str = ""
+    sMsg: str = ""
+    ordId: str = ""
+    clOrdId: str = ""
+    algoId: str = ""
+    algoClOrdId: str = ""
+    ts: str = ""
+
+
+class Acks(msgspec.Struct):
+    """The envelope of a batch, whose rows are looked at one by one: code ``1`` all failed, ``2`` some."""
+
+    code: str
+    data: list[Ack]
+    msg: str = ""
+
+
+class AccountConfig(msgspec.Struct, frozen=True):
+    """The row of GET /account/config.
+
+    ``acctLv``: 1 spot, 2 futures, 3 multi-currency margin, 4 portfolio margin. ``posMode``: ``net_mode`` or
+    ``long_short_mode``.
+    """
+
+    acctLv: str
+    posMode: str
+
+
+class AssetBalance(msgspec.Struct, frozen=True):
+    """One coin in :class:`Account`. ``eq`` is the equity, with unrealized profit."""
+
+    ccy: str
+    eq: str = ""
+    cashBal: str = ""
+    availEq: str = ""
+    availBal: str = ""
+    liab: str = ""
+    uTime: str = ""
+
+
+class Account(msgspec.Struct, frozen=True):
+    """The row of GET /account/balance and of the ``account`` channel."""
+
+    details: list[AssetBalance]
+    uTime: str = ""
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A row of GET /account/positions and of the ``positions`` channel. In ``net`` mode the sign is in ``pos``."""
+
+    instType: str
+    instId: str
+    pos: str
+    posSide: str = ""
+    avgPx: str = ""
+    markPx: str = ""
+    liqPx: str = ""
+    upl: str = ""
+    lever: str = ""
+    mgnMode: str = ""
+    uTime: str = ""
+
+
+class Leverage(msgspec.Struct, frozen=True):
+    """A row of POST /account/set-leverage."""
+
+    instId: str = ""
+    lever: str = ""
+    mgnMode: str = ""
+    posSide: str = ""
+
+
+class PositionMode(msgspec.Struct, frozen=True):
+    """The row of POST /account/set-position-mode."""
+
+    posMode: str
+
+
+class Order(msgspec.Struct, frozen=True):
+    """A row of GET /trade/order, orders-pending, orders-history(-archive) and of the ``orders`` channel.
+
+    ``fill…`` are the last fill in answers, and in a push the fill that it tells of. Fees are negative when paid.
+    """
+
+    instType: str
+    instId: str
+    ordId: str
+    side: Literal["buy", "sell"]
+    ordType: str
+    state: str
+    sz: str = ""
+    px: str = ""
+    clOrdId: str = ""
+    posSide: str = ""
+    tgtCcy: str = ""
+    accFillSz: str = ""
+    avgPx: str = ""
+    reduceOnly: str = ""
+    cTime: str = ""
+    uTime: str = ""
+    cancelSource: str = ""
+    cancelSourceReason: str = ""
+    source: str = ""
+    algoId: str = ""
+    algoClOrdId: str = ""
+    tradeId: str = ""
+    fillSz: str = ""
+    fillPx: str = ""
+    fillTime: str = ""
+    fillFee: str = ""
+    fillFeeCcy: str = ""
+    execType: str = ""
+
+
+class AlgoOrder(msgspec.Struct, frozen=True):
+    """A row of GET /trade/order-algo, orders-algo-pending and of the ``orders-algo`` channel.
+
+    ``ordIdList``: the ordinary orders that came of it when it was triggered.
+    """
+
+    instType: str
+    instId: str
+    algoId: str
+    side: Literal["buy", "sell"]
+    ordType: str
+    state: str
+    algoClOrdId: str = ""
+    sz: str = ""
+    posSide: str = ""
+    tgtCcy: str = ""
+    reduceOnly: str = ""
+    slTriggerPx: str = ""
+    slOrdPx: str = ""
+    tpTriggerPx: str = ""
+    tpOrdPx: str = ""
+    ordId: str = ""
+    ordIdList: list[str] = []
+    failCode: str = ""
+    cTime: str = ""
+    uTime: str = ""
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """A row of GET /trade/fills and fills-history. It traded at ``fillTime``; ``ts`` is when that was written down."""
+
+    instType: str
+    instId: str
+    tradeId: str
+    side: Literal["buy", "sell"]
+    fillPx: str
+    fillSz: str
+    billId: str = ""
+    ordId: str = ""
+    clOrdId: str = ""
+    fee: str = ""
+    feeCcy: str = ""
+    execType: str = ""
+    ts: str = ""
+    fillTime: str = ""
+
+
+class Bill(msgspec.Struct, frozen=True):
+    """A row of GET /account/bills(-archive). For funding ``pnl`` is what was paid or received, ``sz`` contracts."""
+
+    billId: str
+    type: str
+    ccy: str
+    ts: str
+    instType: str = ""
+    instId: str = ""
+    pnl: str = ""
+    balChg: str = ""
+    sz: str = ""
+
+
 class Arg(msgspec.Struct, frozen=True):
     """What a subscription is about; every push and every acknowledgement repeats it."""
 
@@ -159,6 +337,13 @@ class Push(msgspec.Struct, Generic[T]):
     action: str = ""
 
 
+class UserPush(msgspec.Struct, Generic[T]):
+    """A data message of a private channel: an account without positions has no rows in it."""
+
+    arg: Arg
+    data: list[T]
+
+
 class Event(msgspec.Struct):
     """Any message that is no data: ``subscribe``, ``login``, ``error``, ``notice``, ``channel-conn-count``…."""
 
@@ -167,3 +352,4 @@ class Event(msgspec.Struct):
     code: str = ""
     msg: str = ""
     id: str = ""
+    channel: str = ""
