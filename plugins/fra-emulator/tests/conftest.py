@@ -1,6 +1,7 @@
 """Clients from outside, pointed at the emulator by URLs only."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -51,10 +52,30 @@ def point_bybit(client: Any, markets: Mapping[str, Mapping[str, str]]) -> Any:
     return client
 
 
+def point_htx(client: Any, markets: Mapping[str, Mapping[str, str]]) -> Any:
+    spot, linear = markets["spot"], markets["linear"]
+    for kind in ("spot", "public", "private", "v2Public", "v2Private", "status"):
+        client.urls["api"][kind] = spot["rest"]
+    client.urls["api"]["contract"] = linear["rest"]
+    ws = client.urls["api"]["ws"]["api"]
+    ws["spot"] = {"public": spot["ws"], "feed": spot["ws_feed"], "private": spot["ws_private"]}
+    for kind in ("swap", "future"):
+        ws[kind]["linear"] |= {"public": linear["ws"], "private": linear["ws_private"]}
+    return client
+
+
+Point = Callable[[Any, Mapping[str, Mapping[str, str]]], Any]
+
+
+@pytest.fixture(scope="session")
+def point() -> Mapping[str, Point]:
+    """What points a ccxt client of a venue at its emulated URLs."""
+    return {"binance": point_binance, "okx": point_okx, "bybit": point_bybit, "htx": point_htx}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def outside(ccxt_pro: Any) -> AsyncIterator[Mapping[str, Any]]:
+async def outside(ccxt_pro: Any, point: Mapping[str, Point]) -> AsyncIterator[Mapping[str, Any]]:
     """A ccxt.pro client of each emulated venue, markets loaded; one for a whole module, since ccxt paces itself."""
-    point = {"binance": point_binance, "okx": point_okx, "bybit": point_bybit}
     async with Emulator(list(point), seed=7) as emulator:
         clients = {n: point[n](getattr(ccxt_pro, n)(), emulator.venues[n].markets) for n in point}
         try:
@@ -73,7 +94,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 class Wire:
-    """A bare WebSocket client: JSON in, JSON out, every wait bounded."""
+    """A bare WebSocket client: JSON in, JSON out (gzipped or not), every wait bounded."""
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         self.ws = ws
@@ -86,6 +107,8 @@ class Wire:
 
     async def hear(self, timeout: float = 5.0) -> Any:
         frame = await self.frame(timeout)
+        if frame.type is aiohttp.WSMsgType.BINARY:
+            return msgspec.json.decode(gzip.decompress(frame.data))
         assert frame.type is aiohttp.WSMsgType.TEXT, frame
         return msgspec.json.decode(frame.data)
 

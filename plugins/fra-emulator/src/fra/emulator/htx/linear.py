@@ -18,6 +18,9 @@ STEPS: Mapping[str, tuple[int, int]] = {
 SIZES = (20, 150)
 """Levels of `depth.size_N.high_freq`."""
 _FIRST_MATCH = 100_000_000_000_000
+_SIDES = 2
+"""What was traded is counted for the buyer and for the seller (HTX docs: USDT-M, `amount` and `vol` of trades, candles
+and tickers: "Sum of both buy and sell sides"); recorded trades are even numbers of contracts."""
 
 
 class LinearRender(Render):
@@ -133,7 +136,7 @@ class LinearRender(Render):
         return f"{(contracts * self.instrument.contract_size * ticks * self.instrument.tick).normalize():f}"
 
     def _trade(self, t: Trade) -> Row:
-        contracts = int(t.amount * self.instrument.lot)
+        contracts = _SIDES * int(t.amount * self.instrument.lot)
         return {
             "amount": contracts,
             "quantity": raw(self._base(contracts)),
@@ -160,11 +163,11 @@ class LinearRender(Render):
 
     # -- candles and tickers
     def _amounts(self, c: Candle) -> dict[str, str]:
-        contracts = self.contracts(c.volume)
+        contracts = _SIDES * self.contracts(c.volume)
         return {
             "amount": self._base(contracts),
             "vol": str(contracts),
-            "trade_turnover": decimal(c.volume * c.close, 4),
+            "trade_turnover": decimal(_SIDES * c.volume * c.close, 4),
         }
 
     def kline(self, period: str, open_ms: int, now_ms: int) -> Row:
@@ -172,6 +175,9 @@ class LinearRender(Render):
         prices = {name: raw(self.near(getattr(c, name))) for name in ("open", "close", "low", "high")}
         amounts = {name: raw(text) for name, text in self._amounts(c).items()}
         return {"id": open_ms // 1000, **prices, **amounts, "count": c.trades}
+
+    def pushed_kline(self, period: str, open_ms: int, now_ms: int) -> Row:
+        return {"mrid": self.engine.update_id, **self.kline(period, open_ms, now_ms)}
 
     def _day(self, now_ms: int) -> tuple[dict[str, str], Row]:
         day, q = self.day(now_ms)

@@ -179,6 +179,9 @@ class SpotRender(Render):
         c = self.candle(period, open_ms, now_ms)
         return {"id": open_ms // 1000, **self._prices(c), **self._volumes(c)}
 
+    def pushed_kline(self, period: str, open_ms: int, now_ms: int) -> Row:
+        return self.kline(period, open_ms, now_ms)
+
     def _prices(self, c: Candle) -> Row:
         return {name: raw(self.near(getattr(c, name))) for name in ("open", "close", "low", "high")}
 

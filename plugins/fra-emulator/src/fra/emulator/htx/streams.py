@@ -184,9 +184,9 @@ class Streams:
             said: list[str] = []
             # the closed candle is pushed once more, whole, before the first of the next
             while (following := span.following(opened)) <= now:
-                said.append(frame(render, channel, now, render.kline(period, opened, now)))
+                said.append(frame(render, channel, now, render.pushed_kline(period, opened, now)))
                 opened = following
-            return [*said, frame(render, channel, now, render.kline(period, opened, now))]
+            return [*said, frame(render, channel, now, render.pushed_kline(period, opened, now))]
 
         return TimedStream(push, say, period_ms=1000, engine=engine, greet=True)
 
