@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -17,6 +18,8 @@ from fra.exchanges.htx.errors import ERRORS
 DepthPush = wire.Push[wire.Depth]
 
 _ANSWER_WITHIN: Final = 10.0
+_QUIET: Final = 2.0
+"""Seconds without a change after which an answer can be taken that no change chains onto: answers are younger."""
 
 
 def rows(levels: list[wire.Level]) -> list[Row]:
@@ -37,7 +40,8 @@ def on_depth(book: BookBuilder[DepthPush], push: DepthPush, received_ms: int) ->
 class SpotBook:
     """The messages of one ``mbp.N`` topic, and the request for the whole book ("Market By Price (incremental update)").
 
-    The answer comes on the topic, and is usually older than the changes that came before it.
+    The answer comes on the topic, and is usually older than the changes that came before it. So it is asked for once a
+    change has come, which must chain onto it: an answer by itself could be older than the subscription.
     """
 
     def __init__(self, stream: Stream[BookView], *, pace: Callable[[], Awaitable[object]], exchange: str) -> None:
@@ -45,11 +49,13 @@ class SpotBook:
         self._pace = pace
         self._exchange = exchange
         self._answer: asyncio.Future[BookSnapshot] | None = None
+        self._changed = asyncio.Event()
 
     def on_push(self, book: BookBuilder[wire.MbpPush], push: wire.MbpPush, received_ms: int) -> None:
         """One frame of the topic."""
         tick = push.tick
         if tick is not None:
+            self._changed.set()
             book.update(
                 rows(tick.bids),
                 rows(tick.asks),
@@ -69,6 +75,10 @@ class SpotBook:
 
     async def fetch(self) -> BookSnapshot:
         """Ask on the socket. Raises errors of fra's tree, ExchangeConnectionError when no answer comes."""
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_QUIET):
+                await self._changed.wait()
         await self._pace()
         self._answer = asyncio.get_running_loop().create_future()
         self._stream.send(book_request(self._stream.topic))

@@ -78,7 +78,6 @@ class HTXPlugin(CustomExchangePlugin):
         LINEAR: {
             "rest": "https://api.hbdm.com",
             "ws": "wss://api.hbdm.com/linear-swap-ws",
-            "ws_notification": "wss://api.hbdm.com/linear-swap-notification",
             "ws_private": "wss://api.hbdm.com/linear-swap-notification",
         },
     }
@@ -105,7 +104,7 @@ class HTXPlugin(CustomExchangePlugin):
         return answer.sample(getattr(answer.value, field))
 
     def make_dialect(self, channel: Channel[object]) -> Dialect:
-        return NotificationDialect() if channel.url == "ws_notification" else MarketDialect()
+        return NotificationDialect() if channel.url == "ws_private" else MarketDialect()
 
     def make_auth(self) -> AuthHandler:
         auth = HTXAuth(self.config, self.clock)

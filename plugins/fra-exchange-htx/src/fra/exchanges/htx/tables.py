@@ -182,7 +182,7 @@ FUNDING_CHANNEL: Final[Channel[wire.Notification[wire.FundingPush]]] = _push(
     "public.{symbol.venue_id}.funding_rate",
     wire.Notification[wire.FundingPush],
     serves=Operation.SUBSCRIBE_FUNDING_RATE,
-    url="ws_notification",
+    url="ws_private",
     staleness=180.0,
 )
 
