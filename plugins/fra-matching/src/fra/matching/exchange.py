@@ -265,8 +265,10 @@ class Exchange:
         Costs next to nothing while `needs_quotes` is False.
         """
         market = self._floor.market(symbol)
-        market.outside[Side.BUY].tell(bids)
-        market.outside[Side.SELL].tell(asks)
+        for outside, levels in ((market.outside_bids, bids), (market.outside_asks, asks)):
+            outside.levels = levels
+            if outside.taken:
+                outside.taken = {}
         if not market.is_live:
             return
         with self._call(now_ms):

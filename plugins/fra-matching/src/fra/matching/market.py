@@ -14,8 +14,11 @@ class Market:
 
     def __init__(self, instrument: Instrument, now_ms: int) -> None:
         self.instrument = instrument
-        self.resting = {side: RestingSide(side) for side in Side}
-        self.outside = {side: OutsideSide(instrument) for side in Side}
+        # Beside the tables by side: to look an enum member up costs more than the rest of an idle `quote`.
+        self.bids, self.asks = RestingSide(Side.BUY), RestingSide(Side.SELL)
+        self.outside_bids, self.outside_asks = OutsideSide(instrument), OutsideSide(instrument)
+        self.resting = {Side.BUY: self.bids, Side.SELL: self.asks}
+        self.outside = {Side.BUY: self.outside_bids, Side.SELL: self.outside_asks}
         self.waiting: dict[int, Account] = {}  # untriggered orders
         self.holders: dict[str, Account] = {}  # who has a position
         self.outside_holding = Holding(OUTSIDE, PositionSide.NET)
@@ -34,7 +37,7 @@ class Market:
     @property
     def is_live(self) -> bool:
         """Whether anything may happen to an account when the outside moves."""
-        return bool(self.holders or self.waiting or self.resting[Side.BUY] or self.resting[Side.SELL])
+        return bool(self.bids.keys or self.asks.keys or self.holders or self.waiting)
 
     @property
     def mark(self) -> Decimal | None:
@@ -43,7 +46,7 @@ class Market:
             return self.told_mark
         if self.last is not None:
             return self.last
-        bid, ask = (next(iter(self.outside[side]), None) for side in (Side.BUY, Side.SELL))
+        bid, ask = next(iter(self.outside_bids), None), next(iter(self.outside_asks), None)
         return None if bid is None or ask is None else (bid[0] + ask[0]) / 2
 
     def next_settlement_ms(self) -> int | None:
