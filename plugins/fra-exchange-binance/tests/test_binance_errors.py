@@ -42,7 +42,7 @@ def error(code: int, message: str, status: int = 400) -> ExchangeError:
         (-1003, "Way too many requests; IP banned until 1893456000000.", 418, Banned),
         (-1015, "Too many new orders", 400, ExchangeRateLimitError),
         (-1007, "Timeout waiting for response", 503, ExchangeConnectionError),
-        (-1021, "Timestamp for this request is outside of the recvWindow.", 400, ExchangeAPIError),
+        (-1021, "Timestamp for this request is outside of the recvWindow.", 400, ExchangeAuthError),
         (-1022, "Signature for this request is not valid.", 400, ExchangeAuthError),
         (-1111, "Precision is over the maximum", 400, InvalidOrder),
         (-1121, "Invalid symbol.", 400, SymbolNotFound),

@@ -28,6 +28,19 @@ class BinanceAuth(AuthHandler):
         signature = sign(self.secret_key, query.encode() + request.body)
         return attrs.evolve(request, headers=headers, query=f"{query}&signature={signature}")
 
+    def signed_params(self) -> dict[str, object]:
+        """The parameters of a signed call over WebSocket that has none of its own: sorted by name, signature last.
+
+        Binance, Spot, "WebSocket API", "Request security".
+        """
+        params: dict[str, object] = {
+            "apiKey": self.api_key,
+            "recvWindow": self.recv_window,
+            "timestamp": self.clock.now_ms(),
+        }
+        payload = "&".join(f"{key}={value}" for key, value in sorted(params.items()))
+        return {**params, "signature": sign(self.secret_key, payload.encode())}
+
 
 def sign(secret: bytes, payload: bytes) -> str:
     """The signature of a query string followed by the body, as lower-case hex."""

@@ -12,7 +12,6 @@ import msgspec
 from fra.adapters.custom import ErrorRule, ErrorTable, Failure, Refusal
 from fra.core import (
     DuplicateOrder,
-    ExchangeAPIError,
     ExchangeAuthError,
     ExchangeConnectionError,
     ExchangeError,
@@ -23,6 +22,7 @@ from fra.core import (
     PermissionDenied,
     SymbolNotFound,
 )
+from fra.exchanges.binance.dialect import CLOCK
 
 
 class _Body(msgspec.Struct):
@@ -37,8 +37,10 @@ _KEY: Final = "check that the key belongs to this environment, may be used from 
 
 CODES: Final[dict[str, type[ExchangeError] | ErrorRule]] = {
     # -1003 is left to the HTTP status: 429 is a full budget, 418 a ban.
+    "-1000": ExchangeConnectionError,
     "-1001": ExchangeConnectionError,
     "-1002": ErrorRule(PermissionDenied, _KEY),
+    "-1004": ExchangeConnectionError,
     "-1006": ExchangeConnectionError,
     "-1007": ExchangeConnectionError,
     "-1008": ExchangeConnectionError,
@@ -46,7 +48,7 @@ CODES: Final[dict[str, type[ExchangeError] | ErrorRule]] = {
     "-1014": InvalidOrder,
     "-1015": ExchangeRateLimitError,
     "-1016": ExchangeConnectionError,
-    "-1021": ErrorRule(ExchangeAPIError, "this machine's clock is off: synchronise it"),
+    "-1021": ErrorRule(ExchangeAuthError, "this machine's clock is off: synchronise it"),
     "-1022": ErrorRule(ExchangeAuthError, "the secret does not belong to this key"),
     "-1099": PermissionDenied,
     "-1111": InvalidOrder,
@@ -79,7 +81,10 @@ CODES: Final[dict[str, type[ExchangeError] | ErrorRule]] = {
     "-4024": InvalidOrder,
     "-4029": InvalidOrder,
     "-4030": InvalidOrder,
+    "-4050": InsufficientFunds,
+    "-4051": InsufficientFunds,
     "-4061": ErrorRule(InvalidOrder, "the account is in the other position mode (one-way or hedge)"),
+    "-4109": PermissionDenied,
     "-4116": DuplicateOrder,
     "-4118": InvalidOrder,
     "-4120": InvalidOrder,
@@ -88,12 +93,17 @@ CODES: Final[dict[str, type[ExchangeError] | ErrorRule]] = {
     "-4164": InvalidOrder,
     "-5021": InvalidOrder,
     "-5022": InvalidOrder,
+    # Not the venue's codes: events after which a stream is made anew, and a timestamp that gets another try.
+    "listenKeyExpired": ExchangeConnectionError,
+    "eventStreamTerminated": ExchangeConnectionError,
+    CLOCK: ExchangeConnectionError,
 }
 """Codes that are not here go by HTTP status."""
 
 _BY_TEXT: Final[tuple[tuple[str, str, type[ExchangeError]], ...]] = (
     ("-2010", "insufficient balance", InsufficientFunds),
     ("-2010", "Duplicate order", DuplicateOrder),
+    ("-2010", "not permitted for this account", PermissionDenied),
     ("-2011", "Duplicate order", DuplicateOrder),
 )
 """Codes that stand for several things: (code, part of the text, what it is)."""

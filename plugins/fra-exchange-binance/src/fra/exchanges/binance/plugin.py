@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import ClassVar, Final, TypeVar, cast
 
 import attrs
+import msgspec
 
 from fra.adapters.custom import (
     Channel,
     ClockSample,
-    CustomExchangePlugin,
     CustomOptions,
+    Dialect,
     Endpoint,
     Stream,
     Urls,
@@ -36,19 +37,33 @@ from fra.core import (
     SymbolList,
     Ticker,
     Trade,
+    UserEvent,
 )
-from fra.exchanges.binance import convert, tables, wire
+from fra.exchanges.binance import account_tables, convert, tables, wire
 from fra.exchanges.binance.auth import BinanceAuth
 from fra.exchanges.binance.convert import SPOT, USDM
-from fra.exchanges.binance.dialect import BinanceDialect
+from fra.exchanges.binance.dialect import BinanceDialect, ClockDoubt, ListenKeyDialect, SpotAccountDialect
 from fra.exchanges.binance.errors import ERRORS
 from fra.exchanges.binance.funding import FundingStream, FundingTermsBook
+from fra.exchanges.binance.trading import BinanceTrading
+from fra.exchanges.binance.user import UserData
 
 M = TypeVar("M")
 
 _RULES: Final = {SPOT: BINANCE_SPOT, USDM: BINANCE_USDM}
-_USED: Final = "x-mbx-used-weight-1m"
-_SCOPES: Final = {SPOT: tables.SPOT_WEIGHT.scope, USDM: tables.USDM_WEIGHT.scope}
+_USED: Final = {
+    SPOT: {
+        "x-mbx-used-weight-1m": tables.SPOT_WEIGHT.scope,
+        "x-mbx-order-count-10s": tables.SPOT_ORDERS.scope,
+        "x-mbx-order-count-1d": tables.SPOT_ORDERS_DAY.scope,
+    },
+    USDM: {
+        "x-mbx-used-weight-1m": tables.USDM_WEIGHT.scope,
+        "x-mbx-order-count-10s": tables.USDM_ORDERS.scope,
+        "x-mbx-order-count-1m": tables.USDM_ORDERS_MINUTE.scope,
+    },
+}
+"""The headers that say what is used, and of what."""
 
 
 @attrs.frozen(kw_only=True)
@@ -58,16 +73,18 @@ class BinanceOptions(CustomOptions):
     ``legacy_streams``: USD-M streams on the single base of before March 2026. ``spot_snapshot_depth``: levels a side
     that a live spot book starts from; deeper ones cost more of the budget (5000: 250 of 6000 a minute), and levels
     beyond it are unknown until they change. ``funding_info_age``: seconds after which funding intervals are asked
-    for again.
+    for again. ``listen_key_interval``: seconds between extensions of the key of USD-M's account stream, which is good
+    for an hour.
     """
 
     legacy_streams: bool = False
     spot_snapshot_depth: int = attrs.field(default=tables.SPOT_DEPTH, validator=attrs.validators.in_(range(5, 5001)))
     funding_info_age: float = attrs.field(default=600.0, validator=attrs.validators.gt(0))
+    listen_key_interval: float = attrs.field(default=1800.0, validator=attrs.validators.gt(0))
 
 
-class CustomBinancePlugin(CustomExchangePlugin):
-    """Spot ("spot") and USD-M futures ("usdm"), public data.
+class CustomBinancePlugin(BinanceTrading):
+    """Spot ("spot") and USD-M futures ("usdm").
 
     Trades: on spot each single trade under its own id; on USD-M aggregate trades (fills of one taker order at one
     price) under the aggregate's id, the only kind that USD-M documents as a stream. The ticker stream has best
@@ -77,15 +94,23 @@ class CustomBinancePlugin(CustomExchangePlugin):
     venue = "binance"
     display_name = "Binance"
     urls: ClassVar[Urls] = {
-        SPOT: {"rest": "https://api.binance.com", "ws": "wss://stream.binance.com:9443"},
+        SPOT: {
+            "rest": "https://api.binance.com",
+            "ws": "wss://stream.binance.com:9443",
+            "ws_api": "wss://ws-api.binance.com:443/ws-api/v3",
+        },
         USDM: {"rest": "https://fapi.binance.com", "ws": "wss://fstream.binance.com"},
     }
     sandbox_urls: ClassVar[Urls | None] = {
-        SPOT: {"rest": "https://testnet.binance.vision", "ws": "wss://stream.testnet.binance.vision"},
+        SPOT: {
+            "rest": "https://testnet.binance.vision",
+            "ws": "wss://stream.testnet.binance.vision",
+            "ws_api": "wss://ws-api.testnet.binance.vision/ws-api/v3",
+        },
         USDM: {"rest": "https://demo-fapi.binance.com", "ws": "wss://fstream.binancefuture.com"},
     }
-    endpoints = tables.ENDPOINTS
-    channels = cast("tuple[Channel[object], ...]", tables.CHANNELS)
+    endpoints = (*tables.ENDPOINTS, *account_tables.ENDPOINTS)
+    channels = cast("tuple[Channel[object], ...]", (*tables.CHANNELS, *account_tables.CHANNELS))
     limits = tables.LIMITS
     errors = ERRORS
     fee_structure: ClassVar[Mapping[str, Decimal]] = {
@@ -96,7 +121,9 @@ class CustomBinancePlugin(CustomExchangePlugin):
         "linear_future.maker": Decimal("0.0002"),
         "linear_future.taker": Decimal("0.0005"),
     }
-    client_order_id_rule = ClientOrderIdRule(max_length=36)
+    client_order_id_rule = ClientOrderIdRule(
+        max_length=36, alphabet="abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:/_-"
+    )
     Options = BinanceOptions
     options: BinanceOptions
 
@@ -108,20 +135,36 @@ class CustomBinancePlugin(CustomExchangePlugin):
         self._terms = FundingTermsBook(
             lambda: self.http.request(tables.FUNDING_INFO), max_age=self.options.funding_info_age
         )
+        self._doubt = ClockDoubt(self.clock.sync)
 
     async def server_time(self) -> ClockSample:
         answer = await self.http.timed(tables.TIME[self.markets[0]])
         return answer.sample(answer.value.serverTime)
 
-    def make_dialect(self, channel: Channel[object]) -> BinanceDialect:
-        return BinanceDialect(channel.market)
+    def make_dialect(self, channel: Channel[object]) -> Dialect:
+        if not channel.private:
+            return BinanceDialect(channel.market)
+        if channel.market == SPOT:
+            signed = self.make_auth().signed_params
+            return SpotAccountDialect(SPOT, account_tables.TOPIC, signed=signed, doubt=self._doubt)
+        return ListenKeyDialect(
+            USDM,
+            account_tables.TOPIC,
+            new_key=self._new_key,
+            extend=lambda: self.http.request(account_tables.EXTEND_KEY),
+            interval=self.options.listen_key_interval,
+            in_path=self.options.legacy_streams,
+        )
+
+    async def _new_key(self) -> str:
+        return (await self.http.request(account_tables.NEW_KEY)).listenKey
 
     def make_auth(self) -> BinanceAuth:
         return BinanceAuth(self.config, self.clock)
 
     def used(self, endpoint: Endpoint[object], headers: Mapping[str, str]) -> Iterable[tuple[str, int]]:
-        weight = headers.get(_USED, "")
-        return ((_SCOPES[endpoint.market], int(weight)),) if weight.isdigit() else ()
+        told = ((scope, headers.get(name, "")) for name, scope in _USED[endpoint.market].items())
+        return [(scope, int(used)) for scope, used in told if used.isdigit()]
 
     # --- market data
 
@@ -312,7 +355,25 @@ class CustomBinancePlugin(CustomExchangePlugin):
             lambda stream: FundingStream(stream, symbol, self._terms, venue_ms=self.clock.now_ms),
         )
 
+    def subscribe_user_data(self) -> StreamSource[UserEvent]:
+        """Orders, fills, balances and positions of the configured markets."""
+        return UserData(self).source
+
     # --- helpers of the above
+
+    async def listed(self) -> Mapping[tuple[str, str], Symbol]:
+        if not self._by_id:
+            await self.get_symbols()
+        return self._by_id
+
+    def known(self, market: str, venue_id: str) -> Symbol | None:
+        return self._by_id.get((market, venue_id))
+
+    @property
+    def usdm_user(self) -> Channel[msgspec.Raw]:
+        if self.options.legacy_streams:
+            return attrs.evolve(account_tables.USDM_USER, path=account_tables.LEGACY_USER_PATH)
+        return account_tables.USDM_USER
 
     def _placed(self, channel: Channel[M]) -> Channel[M]:
         """``channel`` on the base that the options ask for."""
@@ -324,9 +385,7 @@ class CustomBinancePlugin(CustomExchangePlugin):
         """(market, venue's id) → Symbol, of those asked for or of all."""
         if symbols is not None:
             return {(symbol.market, symbol.venue_id): symbol for symbol in symbols}
-        if not self._by_id:
-            await self.get_symbols()
-        return self._by_id
+        return await self.listed()
 
 
 def feed_book(book: BookBuilder[wire.DepthFrame], frame: wire.DepthFrame, received_ms: int) -> None:

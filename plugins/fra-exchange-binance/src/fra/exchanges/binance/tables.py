@@ -13,20 +13,41 @@ from fra.exchanges.binance import wire
 from fra.exchanges.binance.convert import SPOT, USDM
 from fra.exchanges.binance.dialect import CONNECTIONS
 
-SPOT_WEIGHT: Final = RateLimit("spot.weight", 6000, 60.0)
+SPOT_WEIGHT: Final = RateLimit("spot.weight", 6000, 60.0, reserve=20)
 SPOT_REQUESTS: Final = RateLimit("spot.requests", 300_000, 300.0)
-USDM_WEIGHT: Final = RateLimit("usdm.weight", 2400, 60.0)
+SPOT_ORDERS: Final = RateLimit("spot.orders", 100, 10.0, per="account")
+SPOT_ORDERS_DAY: Final = RateLimit("spot.orders.day", 200_000, 86_400.0, per="account")
+USDM_WEIGHT: Final = RateLimit("usdm.weight", 2400, 60.0, reserve=20)
+USDM_ORDERS: Final = RateLimit("usdm.orders", 300, 10.0, per="account")
+USDM_ORDERS_MINUTE: Final = RateLimit("usdm.orders.minute", 1200, 60.0, per="account")
 USDM_FUNDING: Final = RateLimit("usdm.funding", 500, 300.0)
 """fundingRate and fundingInfo share 500 calls in 5 minutes."""
 
-LIMITS: Final = (SPOT_WEIGHT, SPOT_REQUESTS, USDM_WEIGHT, USDM_FUNDING, CONNECTIONS)
+LIMITS: Final = (
+    SPOT_WEIGHT,
+    SPOT_REQUESTS,
+    SPOT_ORDERS,
+    SPOT_ORDERS_DAY,
+    USDM_WEIGHT,
+    USDM_ORDERS,
+    USDM_ORDERS_MINUTE,
+    USDM_FUNDING,
+    CONNECTIONS,
+)
 
 DECLARED: Final = {
-    (SPOT, "REQUEST_WEIGHT"): SPOT_WEIGHT,
-    (SPOT, "RAW_REQUESTS"): SPOT_REQUESTS,
-    (USDM, "REQUEST_WEIGHT"): USDM_WEIGHT,
+    (SPOT, "REQUEST_WEIGHT", ""): SPOT_WEIGHT,
+    (SPOT, "RAW_REQUESTS", ""): SPOT_REQUESTS,
+    (SPOT, "ORDERS", "SECOND"): SPOT_ORDERS,
+    (SPOT, "ORDERS", "DAY"): SPOT_ORDERS_DAY,
+    (USDM, "REQUEST_WEIGHT", ""): USDM_WEIGHT,
+    (USDM, "ORDERS", "SECOND"): USDM_ORDERS,
+    (USDM, "ORDERS", "MINUTE"): USDM_ORDERS_MINUTE,
 }
-"""Which of the limits above exchangeInfo states under which ``rateLimitType``. The figures above hold until then."""
+"""Which of the limits above exchangeInfo states as which type and, where there are two of it, interval.
+
+The figures above hold until then.
+"""
 
 INTERVALS: Final = {"SECOND": 1.0, "MINUTE": 60.0, "HOUR": 3600.0, "DAY": 86_400.0}
 
@@ -34,30 +55,33 @@ INTERVALS: Final = {"SECOND": 1.0, "MINUTE": 60.0, "HOUR": 3600.0, "DAY": 86_400
 def declared_limits(market: str, rows: Iterable[wire.DeclaredLimit]) -> list[RateLimit]:
     """Limits as the venue states them now, of those that are counted here."""
     return [
-        attrs.evolve(
-            DECLARED[market, row.rateLimitType], capacity=row.limit, interval=INTERVALS[row.interval] * row.intervalNum
-        )
+        attrs.evolve(limit, capacity=row.limit, interval=INTERVALS[row.interval] * row.intervalNum)
         for row in rows
-        if (market, row.rateLimitType) in DECLARED
+        if (limit := _declared(market, row)) is not None
         and row.interval in INTERVALS
-        and row.limit > 0
+        and row.limit > limit.reserve
         and row.intervalNum > 0
     ]
 
 
-_ANY_SPOT: Final = (MarketKind.SPOT,)
-_SWAP: Final = (MarketKind.LINEAR_SWAP,)
-_ANY_USDM: Final = (MarketKind.LINEAR_SWAP, MarketKind.LINEAR_FUTURE)
+def _declared(market: str, row: wire.DeclaredLimit) -> RateLimit | None:
+    kind = (market, row.rateLimitType)
+    return DECLARED.get((*kind, row.interval)) or DECLARED.get((*kind, ""))
+
+
+ANY_SPOT: Final = (MarketKind.SPOT,)
+SWAP: Final = (MarketKind.LINEAR_SWAP,)
+ANY_USDM: Final = (MarketKind.LINEAR_SWAP, MarketKind.LINEAR_FUTURE)
 
 Steps = tuple[tuple[int, int], ...]
 Cost = Costs | Callable[[Params], Costs]
 
 
-def _spot(weight: int) -> Costs:
+def spot_cost(weight: int) -> Costs:
     return {SPOT_WEIGHT.scope: weight, SPOT_REQUESTS.scope: 1}
 
 
-def _usdm(weight: int) -> Costs:
+def usdm_cost(weight: int) -> Costs:
     return {USDM_WEIGHT.scope: weight}
 
 
@@ -72,7 +96,8 @@ def _by_limit(costs: Callable[[int], Costs], default: int, steps: Steps) -> Call
     return cost
 
 
-def _one_or_all(costs: Callable[[int], Costs], one: int, every: int) -> Callable[[Params], Costs]:
+def one_or_all(costs: Callable[[int], Costs], one: int, every: int) -> Callable[[Params], Costs]:
+    """Weight by whether one symbol is asked for."""
     return lambda params: costs(one if params.get("symbol") else every)
 
 
@@ -80,13 +105,13 @@ USDM_DEPTHS: Final = (5, 10, 20, 50, 100, 500, 1000)
 """The only limits that USD-M's depth call takes."""
 SPOT_DEPTH: Final = 5000
 
-_SPOT_DEPTH_COST: Final = _by_limit(_spot, 100, ((100, 5), (500, 25), (1000, 50), (5000, 250)))
-_USDM_DEPTH_COST: Final = _by_limit(_usdm, 500, ((50, 2), (100, 5), (500, 10), (1000, 20)))
+_SPOT_DEPTH_COST: Final = _by_limit(spot_cost, 100, ((100, 5), (500, 25), (1000, 50), (5000, 250)))
+_USDM_DEPTH_COST: Final = _by_limit(usdm_cost, 500, ((50, 2), (100, 5), (500, 10), (1000, 20)))
 
 # --- REST
 
-SPOT_TIME: Final = Endpoint("GET", "/api/v3/time", wire.ServerTime, market=SPOT, cost=_spot(1))
-USDM_TIME: Final = Endpoint("GET", "/fapi/v1/time", wire.ServerTime, market=USDM, cost=_usdm(1))
+SPOT_TIME: Final = Endpoint("GET", "/api/v3/time", wire.ServerTime, market=SPOT, cost=spot_cost(1))
+USDM_TIME: Final = Endpoint("GET", "/fapi/v1/time", wire.ServerTime, market=USDM, cost=usdm_cost(1))
 TIME: Final = {SPOT: SPOT_TIME, USDM: USDM_TIME}
 
 SPOT_INFO: Final = Endpoint(
@@ -95,8 +120,8 @@ SPOT_INFO: Final = Endpoint(
     wire.SpotInfo,
     market=SPOT,
     serves=Operation.GET_SYMBOLS,
-    kinds=_ANY_SPOT,
-    cost=_spot(20),
+    kinds=ANY_SPOT,
+    cost=spot_cost(20),
 )
 USDM_INFO: Final = Endpoint(
     "GET",
@@ -104,15 +129,15 @@ USDM_INFO: Final = Endpoint(
     wire.UsdmInfo,
     market=USDM,
     serves=Operation.GET_SYMBOLS,
-    kinds=_ANY_USDM,
-    cost=_usdm(1),
+    kinds=ANY_USDM,
+    cost=usdm_cost(1),
 )
 
 DEPTH: Final = tuple(
     Endpoint("GET", path, wire.Depth, market=market, serves=Operation.GET_ORDERBOOK, kinds=kinds, cost=cost)
     for path, market, kinds, cost in (
-        ("/api/v3/depth", SPOT, _ANY_SPOT, _SPOT_DEPTH_COST),
-        ("/fapi/v1/depth", USDM, _ANY_USDM, _USDM_DEPTH_COST),
+        ("/api/v3/depth", SPOT, ANY_SPOT, _SPOT_DEPTH_COST),
+        ("/fapi/v1/depth", USDM, ANY_USDM, _USDM_DEPTH_COST),
     )
 )
 SNAPSHOT: Final = tuple(
@@ -127,8 +152,8 @@ SPOT_DAY: Final = Endpoint(
     wire.DayTicker,
     market=SPOT,
     serves=Operation.GET_TICKER,
-    kinds=_ANY_SPOT,
-    cost=_spot(2),
+    kinds=ANY_SPOT,
+    cost=spot_cost(2),
 )
 USDM_DAY: Final = Endpoint(
     "GET",
@@ -136,18 +161,18 @@ USDM_DAY: Final = Endpoint(
     wire.DayTicker,
     market=USDM,
     serves=Operation.GET_TICKER,
-    kinds=_ANY_USDM,
-    cost=_usdm(1),
+    kinds=ANY_USDM,
+    cost=usdm_cost(1),
 )
-USDM_BEST: Final = Endpoint("GET", "/fapi/v1/ticker/bookTicker", wire.BookTicker, market=USDM, cost=_usdm(2))
+USDM_BEST: Final = Endpoint("GET", "/fapi/v1/ticker/bookTicker", wire.BookTicker, market=USDM, cost=usdm_cost(2))
 SPOT_DAYS: Final = Endpoint(
     "GET",
     "/api/v3/ticker/24hr",
     list[wire.DayTicker],
     market=SPOT,
     serves=Operation.GET_TICKERS,
-    kinds=_ANY_SPOT,
-    cost=_spot(80),
+    kinds=ANY_SPOT,
+    cost=spot_cost(80),
 )
 USDM_DAYS: Final = Endpoint(
     "GET",
@@ -155,10 +180,10 @@ USDM_DAYS: Final = Endpoint(
     list[wire.DayTicker],
     market=USDM,
     serves=Operation.GET_TICKERS,
-    kinds=_ANY_USDM,
-    cost=_usdm(40),
+    kinds=ANY_USDM,
+    cost=usdm_cost(40),
 )
-USDM_BESTS: Final = Endpoint("GET", "/fapi/v1/ticker/bookTicker", list[wire.BookTicker], market=USDM, cost=_usdm(5))
+USDM_BESTS: Final = Endpoint("GET", "/fapi/v1/ticker/bookTicker", list[wire.BookTicker], market=USDM, cost=usdm_cost(5))
 
 SPOT_TRADES: Final = Endpoint(
     "GET",
@@ -166,8 +191,8 @@ SPOT_TRADES: Final = Endpoint(
     list[wire.SpotTrade],
     market=SPOT,
     serves=Operation.GET_TRADES,
-    kinds=_ANY_SPOT,
-    cost=_spot(25),
+    kinds=ANY_SPOT,
+    cost=spot_cost(25),
 )
 USDM_TRADES: Final = Endpoint(
     "GET",
@@ -175,16 +200,16 @@ USDM_TRADES: Final = Endpoint(
     list[wire.AggTrade],
     market=USDM,
     serves=Operation.GET_TRADES,
-    kinds=_ANY_USDM,
-    cost=_usdm(20),
+    kinds=ANY_USDM,
+    cost=usdm_cost(20),
 )
 TRADES_LIMIT: Final = 1000
 
 KLINES: Final = tuple(
     Endpoint("GET", path, list[wire.Candle], market=market, serves=Operation.GET_KLINES, kinds=kinds, cost=cost)
     for path, market, kinds, cost in (
-        ("/api/v3/klines", SPOT, _ANY_SPOT, _spot(2)),
-        ("/fapi/v1/klines", USDM, _ANY_USDM, _by_limit(_usdm, 500, ((99, 1), (499, 2), (1000, 5), (1500, 10)))),
+        ("/api/v3/klines", SPOT, ANY_SPOT, spot_cost(2)),
+        ("/fapi/v1/klines", USDM, ANY_USDM, _by_limit(usdm_cost, 500, ((99, 1), (499, 2), (1000, 5), (1500, 10)))),
     )
 )
 KLINES_LIMIT: Final = {SPOT: 1000, USDM: 1500}
@@ -195,8 +220,8 @@ PREMIUM: Final = Endpoint(
     wire.PremiumIndex,
     market=USDM,
     serves=Operation.GET_FUNDING_RATE,
-    kinds=_SWAP,
-    cost=_usdm(1),
+    kinds=SWAP,
+    cost=usdm_cost(1),
 )
 PREMIUMS: Final = Endpoint(
     "GET",
@@ -204,8 +229,8 @@ PREMIUMS: Final = Endpoint(
     list[wire.PremiumIndex],
     market=USDM,
     serves=Operation.GET_FUNDING_RATES,
-    kinds=_SWAP,
-    cost=_usdm(10),
+    kinds=SWAP,
+    cost=usdm_cost(10),
 )
 FUNDING_INFO: Final = Endpoint(
     "GET", "/fapi/v1/fundingInfo", list[wire.FundingInfo], market=USDM, cost={USDM_FUNDING.scope: 1}
@@ -217,7 +242,7 @@ FUNDING_HISTORY: Final = Endpoint(
     cast("type[list[wire.SettledRate] | None]", list[wire.SettledRate] | None),
     market=USDM,
     serves=Operation.GET_FUNDING_RATE_HISTORY,
-    kinds=_SWAP,
+    kinds=SWAP,
     cost={USDM_FUNDING.scope: 1},
 )
 FUNDING_HISTORY_LIMIT: Final = 1000
@@ -252,7 +277,7 @@ BOOK: Final = tuple(
         order_of=lambda frame: frame.data.u,
         strict=False,
     )
-    for market, kinds, path in ((SPOT, _ANY_SPOT, _SPOT_PATH), (USDM, _ANY_USDM, _PUBLIC))
+    for market, kinds, path in ((SPOT, ANY_SPOT, _SPOT_PATH), (USDM, ANY_USDM, _PUBLIC))
 )
 BEST: Final = tuple(
     Channel(
@@ -264,14 +289,14 @@ BEST: Final = tuple(
         path=path,
         order_of=lambda frame: frame.data.u,
     )
-    for market, kinds, path in ((SPOT, _ANY_SPOT, _SPOT_PATH), (USDM, _ANY_USDM, _PUBLIC))
+    for market, kinds, path in ((SPOT, ANY_SPOT, _SPOT_PATH), (USDM, ANY_USDM, _PUBLIC))
 )
 SPOT_TRADE_STREAM: Final = Channel(
     _named("trade"),
     wire.TradeFrame,
     market=SPOT,
     serves=Operation.SUBSCRIBE_TRADES,
-    kinds=_ANY_SPOT,
+    kinds=ANY_SPOT,
     path=_SPOT_PATH,
     lossless=True,
     order_of=lambda frame: frame.data.t,
@@ -281,7 +306,7 @@ USDM_TRADE_STREAM: Final = Channel(
     wire.AggTradeFrame,
     market=USDM,
     serves=Operation.SUBSCRIBE_TRADES,
-    kinds=_ANY_USDM,
+    kinds=ANY_USDM,
     path=_MARKET,
     lossless=True,
     order_of=lambda frame: frame.data.a,
@@ -296,14 +321,14 @@ KLINE_STREAM: Final = tuple(
         path=path,
         lossless=True,
     )
-    for market, kinds, path in ((SPOT, _ANY_SPOT, _SPOT_PATH), (USDM, _ANY_USDM, _MARKET))
+    for market, kinds, path in ((SPOT, ANY_SPOT, _SPOT_PATH), (USDM, ANY_USDM, _MARKET))
 )
 MARK_PRICE: Final = Channel(
     _named("markPrice@1s"),
     wire.MarkPriceFrame,
     market=USDM,
     serves=Operation.SUBSCRIBE_FUNDING_RATE,
-    kinds=_SWAP,
+    kinds=SWAP,
     path=_MARKET,
     staleness=15.0,
 )
