@@ -26,12 +26,21 @@ _TEXT: Final = picows.WSMsgType.TEXT
 _BINARY: Final = picows.WSMsgType.BINARY
 
 
-def _silent_logger() -> logging.Logger:
-    """picows logs each connection and each error of a peer, which are told of as events here."""
-    logger = logging.Logger("fra.picows", logging.CRITICAL + 1)
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-    return logger
+class _Complaints(logging.Logger):
+    """Silent, since each connection and each error of a peer is told of as an event here.
+
+    But picows says only in its log that it has met a frame it refuses: it goes on to read for a while, into a buffer
+    that grows. Here that ends the connection at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("fra.picows", logging.CRITICAL + 1)
+        self.addHandler(logging.NullHandler())
+        self.propagate = False
+        self.on_error: Callable[[], None] = _nothing
+
+    def error(self, msg: object, *args: object, **kwargs: object) -> None:
+        self.on_error()
 
 
 @final
@@ -42,8 +51,9 @@ class _Listener(picows.WSListener):
     read meanwhile. What comes before somebody runs the transport waits for that.
     """
 
-    def __init__(self, max_message: int) -> None:
+    def __init__(self, max_message: int, complaints: _Complaints) -> None:
         self._max_message = max_message
+        complaints.on_error = self._abort
         self._transport: picows.WSTransport | None = None
         self._read: list[bytes] = []
         self._put: Callable[[bytes], None] = self._read.append
@@ -73,6 +83,10 @@ class _Listener(picows.WSListener):
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         self._transport = transport
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         self._end("the connection broke")
@@ -184,14 +198,14 @@ class PicowsTransport(Transport):
             )
             return opened[-1]
 
-        done = False
+        done, complaints = False, _Complaints()
         try:
             transport, listener = await picows.ws_connect(
-                lambda: _Listener(max_frame),
+                lambda: _Listener(max_frame, complaints),
                 url,
                 ssl_context=network.ssl_context() if url.startswith("wss:") else None,
                 websocket_handshake_timeout=None,  # whoever connects has a deadline
-                logger_name=_silent_logger(),
+                logger_name=complaints,
                 enable_auto_pong=False,
                 max_frame_size=max_frame,
                 extra_headers={"User-Agent": USER_AGENT},
