@@ -33,8 +33,8 @@ class Exchange:
     the resting price. Outside levels are what `quote` told last, less what was taken since.
 
     Money is conserved: beside those of the users there are built-in accounts, whose balances may be negative:
-    ``outside`` (the rest of the market), ``fees``, ``insurance`` (losses beyond a wallet) and ``clearing`` (pays
-    realised profits, takes losses; it always holds the sum of all unrealised ones at cost).
+    ``outside`` (the rest of the market), ``fees``, ``insurance`` (losses beyond a wallet) and ``clearing``, which pays
+    realised profits and takes losses, and so holds nothing once all positions are closed.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Exchange:
         return {symbol: market.instrument for symbol, market in self._floor.markets.items()}
 
     def list_instrument(self, instrument: Instrument, *, now_ms: int) -> None:
-        """Add an instrument, or change the terms of one; the interval's change holds from the next settlement on.
+        """Add an instrument, or change the terms of one; a changed interval counts from ``now_ms``.
 
         :raises Refused: BAD_REQUEST if the kind or the coins of an instrument would change.
         """
