@@ -117,7 +117,7 @@ class OKXTrading(OKXListings):
     ) -> list[FundingPayment]:
         """Of the last three months; at most ``limit`` (100) of them: the first from ``since``, else the latest."""
         bills = await self._listing(
-            OLD_BILLS if self._before(7, since, until) else BILLS,
+            OLD_BILLS if since is None or self._before(7, since, until) else BILLS,
             symbol,
             since=since,
             until=until,
@@ -229,8 +229,9 @@ class OKXTrading(OKXListings):
     ) -> list[Order]:
         """Created in [since, until), within three months, by creation; at most ``limit`` (100) of them.
 
-        The first from ``since``, else the latest. Those that were cancelled without a fill are kept for two hours,
-        conditional ones that were never triggered are not among them.
+        The first from ``since``, else the latest of seven days (with an older ``until``: of three months). Those that
+        were cancelled without a fill are kept for two hours, conditional ones that were never triggered are not among
+        them.
         """
         rows = await self._listing(
             OLD_ENDED if self._before(7, since, until) else ENDED,
@@ -254,7 +255,7 @@ class OKXTrading(OKXListings):
     ) -> list[Fill]:
         """Of the last three months; at most ``limit`` (100) of them: the first from ``since``, else the latest."""
         rows = await self._listing(
-            OLD_FILLS if self._before(3, since, until) else FILLS,
+            OLD_FILLS if since is None or self._before(3, since, until) else FILLS,
             symbol,
             since=since,
             until=until,

@@ -1,0 +1,153 @@
+"""A server on loopback that gives recorded answers of OKX's account calls, and keeps what it was asked."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from time import time_ns
+from typing import Any
+
+import attrs
+from aiohttp import web
+
+from fra.core import ExchangeHandle, OrderRequest, OrderType, PositionSide, Side, Symbol, TimeInForce, connect
+
+KEYS = {"api_key": "the-key", "secret_key": "the-secret", "passphrase": "the-passphrase"}
+_EMPTY = {"code": "0", "msg": "", "data": []}
+
+
+def fixtures(kind: str) -> Any:
+    """``ccxt/KIND/okx.json`` of the recorded data; nothing where FRA_FIXTURES does not name its folder."""
+    if "FRA_FIXTURES" not in os.environ:
+        return {}
+    path = Path(os.environ["FRA_FIXTURES"]) / "ccxt" / kind / "okx.json"
+    return json.loads(path.read_text(), parse_float=Decimal)
+
+
+@attrs.frozen
+class Call:
+    """One request, with its parameters as the venue reads them: of a list each of its rows is a call."""
+
+    method: str
+    path: str
+    params: Mapping[str, Any]
+    body: str
+    target: str
+    headers: Mapping[str, str]
+
+
+class RecordedAccount:
+    """Answers every call of the account with ``answer``, or as ``answers`` has it by path."""
+
+    def __init__(
+        self,
+        answer: object = None,
+        *,
+        mode: str = "net_mode",
+        level: str = "2",
+        answers: Mapping[str, object] | None = None,
+    ) -> None:
+        self.calls: list[Call] = []
+        self._answer = _EMPTY if answer is None else answer
+        config = {"acctLv": level, "posMode": mode}
+        listed = [market["info"] for market in fixtures("markets").values()]
+        self._answers = {
+            "public/time": {**_EMPTY, "data": [{"ts": str(time_ns() // 1_000_000)}]},
+            "account/config": {**_EMPTY, "data": [config]},
+            **{f"public/instruments {kind}": _rows(listed, kind) for kind in ("SPOT", "SWAP")},
+            **(answers or {}),
+        }
+
+    async def _on_request(self, request: web.Request) -> web.Response:
+        path = request.path.removeprefix("/api/v5/")
+        body = (await request.read()).decode()
+        sent = json.loads(body) if body else dict(request.query)
+        for params in sent if isinstance(sent, list) else [sent]:
+            call = Call(request.method, path, params, body, request.path_qs, request.headers)
+            self.calls.append(call)
+        own = self._answers.get(path) or self._answers.get(f"{path} {request.query.get('instType')}")
+        answer = own if own is not None else _fitting(self._answer, path)
+        return web.Response(text=json.dumps(answer, default=str), content_type="application/json")
+
+    def asked(self) -> list[Call]:
+        """The calls of the account, without those for its modes."""
+        return [call for call in self.calls if not call.path.startswith("public/") and call.path != "account/config"]
+
+    @asynccontextmanager
+    async def handle(self, **config: Any) -> AsyncIterator[ExchangeHandle]:
+        app = web.Application()
+        app.router.add_route("*", "/{tail:.*}", self._on_request)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            urls = {market: {"rest": url, "ws": url} for market in ("spot", "swap")}
+            async with connect("okx", base_url=urls, **KEYS, **config) as okx:
+                await okx.get_symbols()
+                yield okx
+        finally:
+            await runner.cleanup()
+
+
+def _rows(listed: Sequence[Mapping[str, Any]], kind: str) -> dict[str, object]:
+    return {**_EMPTY, "data": [row for row in listed if row["instType"] == kind]}
+
+
+def _fitting(answer: Any, path: str) -> object:
+    """A recorded answer goes to the call that it is an answer of: algo orders have no ``accFillSz``, others have."""
+    asks = path in ("trade/orders-pending", "trade/orders-algo-pending", "trade/order", "trade/order-algo")
+    rows = answer["data"] if asks and isinstance(answer, dict) else []
+    if not all(isinstance(row, dict) for row in rows) or not rows or "sCode" in rows[0]:
+        return answer
+    return answer if ("accFillSz" in rows[0]) != ("algo" in path) else _EMPTY
+
+
+class Excluded(Exception):
+    """Why a recorded call has no counterpart; the text is the name of the rule."""
+
+
+ATTACHED = "attached stops: an OrderRequest is one order"
+_PARAMS: Mapping[str, str] = {
+    "stopLoss": ATTACHED,
+    "takeProfit": ATTACHED,
+    "trailingPrice": "trailing stops are not covered",
+    "closeFraction": "the closing of a whole position by no amount is not covered",
+    "triggerPrice": "trigger orders have no direction: ours are stop losses or take profits",
+    "stopPrice": "trigger orders have no direction: ours are stop losses or take profits",
+    "marginMode": "the margin mode is an option of the adapter",
+}
+"""Parameters of ccxt's createOrder that exclude a case, with the rule."""
+
+
+def order_request(arguments: Sequence[Any], listed: Mapping[str, Symbol]) -> OrderRequest:
+    """ccxt's createOrder(symbol, type, side, amount, price, params) as ours. Raises Excluded."""
+    name, kind, side, amount, price, params = [*arguments, *[None] * (6 - len(arguments))]
+    params = params or {}
+    for key, rule in _PARAMS.items():
+        if key in params:
+            raise Excluded(rule)
+    symbol = listed[name]
+    size = Decimal(str(amount))
+    by_quote = params.get("tgtCcy") == "quote_ccy"
+    stop, take = params.get("stopLossPrice"), params.get("takeProfitPrice")
+    trigger = stop if stop is not None else take
+    post_only = bool(params.get("postOnly"))
+    return OrderRequest(
+        symbol=name,
+        side=Side(side),
+        type=OrderType(kind) if trigger is None else OrderType.STOP if stop is not None else OrderType.TAKE_PROFIT,
+        amount=None if by_quote else symbol.amount(size),
+        quote_amount=size if by_quote else None,
+        price=None if price is None else Decimal(str(price)),
+        trigger_price=None if trigger is None else Decimal(str(trigger)),
+        time_in_force=TimeInForce(params.get("timeInForce", "GTC")),
+        post_only=post_only,
+        reduce_only=bool(params.get("reduceOnly")),
+        position_side=PositionSide(params.get("posSide", "net")),
+        client_order_id=params.get("clientOrderId"),
+    )
