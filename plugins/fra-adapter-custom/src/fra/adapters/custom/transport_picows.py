@@ -26,21 +26,26 @@ _TEXT: Final = picows.WSMsgType.TEXT
 _BINARY: Final = picows.WSMsgType.BINARY
 
 
-class _Complaints(logging.Logger):
-    """Silent, since each connection and each error of a peer is told of as an event here.
+class _Complaints(logging.Handler):
+    """Where picows' log ends. It is for nobody to read: connections and errors of a peer are told of as events here.
 
-    But picows says only in its log that it has met a frame it refuses: it goes on to read for a while, into a buffer
-    that grows. Here that ends the connection at once.
+    But picows says only in its log that it has met a frame that it refuses. Then it reads on for a while, and may even
+    hand over what it refused; here that ends the connection at once.
     """
 
     def __init__(self) -> None:
-        super().__init__("fra.picows", logging.CRITICAL + 1)
-        self.addHandler(logging.NullHandler())
-        self.propagate = False
+        super().__init__(logging.ERROR)
         self.on_error: Callable[[], None] = _nothing
 
-    def error(self, msg: object, *args: object, **kwargs: object) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
         self.on_error()
+
+    def logger(self) -> logging.Logger:
+        """A logger of one connection, of which nothing reaches other handlers."""
+        logger = logging.Logger("fra.picows", logging.ERROR)
+        logger.addHandler(self)
+        logger.propagate = False
+        return logger
 
 
 @final
@@ -85,6 +90,7 @@ class _Listener(picows.WSListener):
         self._transport = transport
 
     def _abort(self) -> None:
+        self.stop()
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
 
@@ -205,7 +211,7 @@ class PicowsTransport(Transport):
                 url,
                 ssl_context=network.ssl_context() if url.startswith("wss:") else None,
                 websocket_handshake_timeout=None,  # whoever connects has a deadline
-                logger_name=complaints,
+                logger_name=complaints.logger(),
                 enable_auto_pong=False,
                 max_frame_size=max_frame,
                 extra_headers={"User-Agent": USER_AGENT},
