@@ -1,8 +1,8 @@
 """The generated market as a Bybit data source: REST answers and topics."""
 
-import base64
-import binascii
+import re
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import quote, unquote
 
 from fra.emulator import candles
 from fra.emulator.bybit.render import LISTED_MS, Render, Row
@@ -18,6 +18,7 @@ from fra.emulator.source import NoData, Push, StreamKey, TrueBook
 
 Params = Mapping[str, str]
 MARKETS = ("spot", "linear", "inverse")
+_CURSOR = re.compile(r"first=\w+&last=(?P<last>\w+)&")
 _MINUTE_MS = 60_000
 _INTEREST_MS = dict(zip(INTEREST_TIMES, (m * _MINUTE_MS for m in (5, 15, 30, 60, 240, 1440)), strict=True))
 _BOOK_DEFAULT: Mapping[str, int] = {"spot": 1, "linear": 25, "inverse": 25}
@@ -159,15 +160,17 @@ class BybitFeed:
         page = rest[: _limit(params, 500, 1000)]
         cursor = ""
         if len(rest) > len(page):
-            cursor = base64.b64encode(f"last:{page[-1].symbol}".encode()).decode()
+            cursor = quote(f"first={page[0].symbol}&last={page[-1].symbol}&", safe="")
         return {"category": market, "nextPageCursor": cursor, "list": [self.render(i).listing() for i in page]}
 
     @staticmethod
     def _after(params: Params) -> str:
-        try:
-            return base64.b64decode(params.get("cursor", ""), validate=True).decode().removeprefix("last:")
-        except (binascii.Error, UnicodeDecodeError):
-            raise Refusal(10001, "params error: cursor invalid") from None
+        """The symbol after which a page begins. A cursor is handed out percent-encoded, and may come back so."""
+        cursor = unquote(params.get("cursor", ""))
+        found = _CURSOR.fullmatch(cursor)
+        if cursor and found is None:
+            raise Refusal(10001, "params error: cursor invalid")
+        return found["last"] if found is not None else ""
 
     def _tickers(self, market: str, params: Params) -> object:
         now = self._now()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from fra.emulator.book import BookEngine, Trade
+from fra.emulator.bybit.ids import trade_id
 from fra.emulator.candles import BYBIT
 from fra.emulator.grid import Grid
 from fra.emulator.instruments import Instrument
@@ -181,7 +182,7 @@ class Render:
         """One tier, which is all that the generated market has."""
         row: Row = {"id": self._id(), "symbol": self.symbol, "riskLimitValue": "100000000"}
         return row | {
-            "maintenanceMargin": "0.005" if self.max_leverage == "100.00" else "0.01",
+            "maintenanceMargin": "0.005",
             "initialMargin": "0.01" if self.max_leverage == "100.00" else "0.02",
             "isLowestRisk": 1,
             "maxLeverage": self.max_leverage,
@@ -199,16 +200,13 @@ class Render:
         return row | {"a": self.rows(sorted(asks.items())), "u": u, "seq": seq}
 
     # -- trades
-    def trade_id(self, t: Trade) -> str:
-        """A number on spot, a UUID elsewhere."""
-        if self.is_spot:
-            return str(2_100_000_000_000_000_000 + t.trade_id)
-        digits = f"{t.trade_id * 0x9E3779B97F4A7C15_F39CC0605CEDC835 % 2**128:032x}"
-        return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
-
     def trade(self, t: Trade) -> Row:
         """As `recent-trade` has it."""
-        row: Row = {"execId": self.trade_id(t), "symbol": self.symbol, "price": self.price.text(t.price)}
+        row: Row = {
+            "execId": trade_id(t.trade_id, spot=self.is_spot),
+            "symbol": self.symbol,
+            "price": self.price.text(t.price),
+        }
         row |= {"size": self.lot.text(t.amount), "side": "Buy" if t.taker_buys else "Sell", "time": str(t.time_ms)}
         return row | {"isBlockTrade": False, "isRPITrade": False, "seq": str(t.seq)}
 
@@ -217,10 +215,17 @@ class Render:
         price, size = self.price.text(t.price), self.lot.text(t.amount)
         side = "Buy" if t.taker_buys else "Sell"
         if self.is_spot:
-            row: Row = {"i": self.trade_id(t), "T": t.time_ms, "p": price, "v": size, "S": side, "seq": t.seq}
+            row: Row = {
+                "i": trade_id(t.trade_id, spot=self.is_spot),
+                "T": t.time_ms,
+                "p": price,
+                "v": size,
+                "S": side,
+                "seq": t.seq,
+            }
             return row | {"s": self.symbol, "BT": False, "RPI": False}
         row = {"T": t.time_ms, "s": self.symbol, "S": side, "v": size, "p": price, "L": direction}
-        return row | {"i": self.trade_id(t), "BT": False, "RPI": False, "seq": t.seq}
+        return row | {"i": trade_id(t.trade_id, spot=self.is_spot), "BT": False, "RPI": False, "seq": t.seq}
 
     def direction(self) -> str:
         """The tick direction of the newest trade."""

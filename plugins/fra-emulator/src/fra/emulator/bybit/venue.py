@@ -8,9 +8,12 @@ import uuid
 import msgspec
 from aiohttp import web
 
-from fra.emulator.bybit import rest
-from fra.emulator.bybit.feed import MARKETS
+from fra.emulator.accounts import Account
+from fra.emulator.bybit import auth, rest
+from fra.emulator.bybit.feed import MARKETS, BybitFeed
 from fra.emulator.bybit.limits import AddressLimit
+from fra.emulator.bybit.private import Private
+from fra.emulator.bybit.push import Session
 from fra.emulator.bybit.updates import PERIOD_MS
 from fra.emulator.candles import BYBIT
 from fra.emulator.fanout import Board, Fanout
@@ -47,7 +50,7 @@ class _Request(msgspec.Struct):
 
 
 class BybitVenue(Venue):
-    """Bybit spot, linear and inverse, public side; logins are refused, since nobody has an account here yet."""
+    """Bybit spot, linear and inverse, with a unified account for each key."""
 
     name = "bybit"
 
@@ -55,7 +58,11 @@ class BybitVenue(Venue):
         super().__init__(source, settings)
         self.address_limit = AddressLimit(settings.rate_window_scale)
         self._board = Board(source, self.faults, lambda key, payload: payload, _is_book)
+        self.expired_keys: set[str] = set()
+        """API keys that are answered as expired."""
         self._active_s: dict[Connection, float] = {}
+        self._sessions: dict[Connection, Session] = {}
+        self._private_side: Private | None = None
 
     def addresses(self, host: str, port: int) -> Markets:
         ws = f"ws://{host}:{port}/v5"
@@ -68,6 +75,21 @@ class BybitVenue(Venue):
             for market in MARKETS
         }
 
+    @property
+    def private(self) -> Private:
+        """The signed side. Raises ValueError for a recording, which does not answer to orders."""
+        if self._private_side is None:
+            exchange = self.exchange
+            assert isinstance(self.source, BybitFeed)
+            self._private_side = Private(self.source, exchange, scale=self.settings.rate_window_scale)
+        return self._private_side
+
+    def account(self, key: str) -> Account | None:
+        """The account of an API key, or None. Raises Refusal if the key has expired."""
+        if key in self.expired_keys:
+            raise rest.Refusal(33004, "Your api key has expired.")
+        return super().account(key)
+
     # -- REST
     async def answer(self, request: web.Request) -> web.Response:
         address = request.remote or ""
@@ -79,7 +101,7 @@ class BybitVenue(Venue):
         row = rest.ROWS.get(endpoint) if request.path.startswith(_API) else None
         try:
             if row is None or request.method != "GET":
-                return self._unlisted(request, endpoint)
+                return await self._unlisted(request, endpoint)
             rest.check(endpoint, row, params, self.source.knows)
             return self._json(self.source.answer(rest.category_of(row, params), endpoint, params))
         except rest.Refusal as refusal:
@@ -99,12 +121,42 @@ class BybitVenue(Venue):
             body = msgspec.json.encode(told)
         return web.Response(body=body, content_type="application/json")
 
-    def _unlisted(self, request: web.Request, endpoint: str) -> web.Response:
-        if request.path.startswith(_API) and endpoint.split("/")[0] in rest.PRIVATE_ROOMS:
-            if not request.headers.get("X-BAPI-API-KEY"):
+    async def _unlisted(self, request: web.Request, endpoint: str) -> web.Response:
+        """A path that is not public: a signed one, or nothing."""
+        if not request.path.startswith(_API) or endpoint.split("/")[0] not in rest.PRIVATE_ROOMS:
+            return web.Response(status=404)
+        body = await request.text() if request.method == "POST" else ""
+        # what is signed is the query as it was sent, before anything is decoded
+        payload = body if request.method == "POST" else request.raw_path.partition("?")[2]
+        try:
+            account = auth.check(request.headers, payload, self.account, self.now_ms())
+        except rest.Refusal as refusal:
+            if refusal.status == 401:
                 return web.Response(status=401)
-            raise rest.Refusal(10003, "API key is invalid.")
-        return web.Response(status=404)
+            raise
+        path = self.private.paths.get(endpoint)
+        if path is None or path.method != request.method:
+            return web.Response(status=404)
+        params = self._params(request, body)
+        fits, headers = self.private.count(account, endpoint, str(params.get("category", "")))
+        try:
+            if not fits and self.settings.enforce_limits:
+                raise rest.Refusal(10006, "Too many visits. Exceeded the API Rate Limit.")
+            if path.writes and not account.may_trade:
+                raise rest.Refusal(10005, "Permission denied, please check your API key permissions.")
+            answer = rest.envelope(path.answer(account, params), self.now_ms(), message=path.message)
+        except rest.Refusal as refusal:
+            answer = rest.envelope({}, self.now_ms(), code=refusal.code, message=refusal.message)
+        return web.Response(body=answer, content_type="application/json", headers=headers)
+
+    @staticmethod
+    def _params(request: web.Request, body: str) -> dict[str, object]:
+        if request.method == "GET":
+            return dict(request.query)
+        try:
+            return msgspec.json.decode(body, type=dict[str, object])
+        except msgspec.MsgspecError:
+            raise rest.Refusal(10001, "Request parameter error.") from None
 
     # -- sockets
     async def accept(self, request: web.Request) -> Connection | web.Response:
@@ -136,15 +188,48 @@ class BybitVenue(Venue):
             case "ping":
                 self._pong(connection, request)
             case "auth" if connection.market == "private":
-                self._refuse(connection, request, "Failed to authenticate")
+                self._login(connection, request)
             case "subscribe" | "unsubscribe" if connection.market == "private":
-                self._refuse(connection, request, "Request not authorized")
+                self._subscribe_private(connection, request)
             case "subscribe":
                 self._subscribe(connection, request)
             case "unsubscribe":
                 self._unsubscribe(connection, request)
             case _:
                 self._refuse(connection, request, "error:invalid op")
+
+    def _login(self, connection: Connection, request: _Request) -> None:
+        if connection in self._sessions:
+            self._refuse(connection, request, "Repeat auth")
+            return
+        try:
+            account = auth.login(request.args, self.account, self.now_ms())
+        except rest.Refusal as refusal:
+            self._refuse(connection, request, refusal.message)
+            return
+
+        def send(topic: str, frame: str) -> None:
+            if not self.faults.is_silent("private", topic):
+                connection.send(frame)
+
+        self._sessions[connection] = Session(account, self.private, send)
+        self._ack(connection, request)
+
+    def _subscribe_private(self, connection: Connection, request: _Request) -> None:
+        session, topics = self._sessions.get(connection), [str(arg) for arg in request.args]
+        if session is None:
+            self._refuse(connection, request, "Request not authorized")
+        elif not topics:
+            self._refuse(connection, request, "Params Error")
+        elif request.op == "unsubscribe":
+            session.topics.difference_update(topics)
+            self._ack(connection, request)
+        elif (wrong := session.wrong(topics)) is not None:
+            self._refuse(connection, request, wrong)
+        else:
+            session.topics.update(topics)
+            self.stats.subscriptions.update(topics)
+            self._ack(connection, request)
 
     def _subscribe(self, connection: Connection, request: _Request) -> None:
         wrong = self._what_is_wrong(connection, request)
@@ -257,6 +342,9 @@ class BybitVenue(Venue):
 
     def ended(self, connection: Connection) -> None:
         self._active_s.pop(connection, None)
+        session = self._sessions.pop(connection, None)
+        if session is not None:
+            session.close()
         self._board.leave_all(connection)
 
     # -- test switches
