@@ -52,9 +52,10 @@ def test_better_prices_trade_first_and_then_the_older_order(spot):
 def test_resting_accounts_go_before_the_outside_at_the_same_price(spot):
     spot.sell("ann", SPOT, 1, 100)
     spot.quote(SPOT, asks="100*5 101*5")
-    spot.events.clear()  # nothing crosses: both sell
-    order = spot.buy("bob", SPOT, 7, 101)
-    assert (order.filled, order.cost, order.average) == (7, 701, D(701) / 7)
+    assert spot.buy("bob", SPOT, 1).average == 100
+    assert spot.fills()[0][0] == "ann"
+    order = spot.buy("bob", SPOT, 6, 101)
+    assert (order.filled, order.cost, order.average) == (6, 601, D(601) / 6)
     assert spot.told(OutsideTaken)[0].levels == ((D(100), D(5)), (D(101), D(1)))
     assert spot.told(OutsideTaken)[0].side is Side.SELL
     assert spot.exchange.outside(SPOT) == ((), ((D(101), D(4)),))
@@ -115,6 +116,16 @@ def test_a_rebate_is_paid_by_the_fees_account(spot):
     spot.buy("bob", SPOT, 1)
     assert spot.total("ann", "spot", "USDT") == D("10100.1")
     assert spot.exchange.held_by("fees", "USDT") == D("-0.1")
+
+
+def test_parts_never_cost_more_than_was_held_for_the_whole(spot):
+    spot.terms(SPOT, tick=D("1e-8"), lot=D("1e-8"), min_notional=D(0))
+    spot.open("dan", spot_USDT="100.000000990000")
+    spot.buy("dan", SPOT, "3.00000003", "33.33333333")
+    for part in ("1.00000001", "0.33333337", "1.66666665"):
+        spot.exchange.trade(SPOT, D(1), D(part), Side.SELL, now_ms=2)
+    assert spot.exchange.orders("dan")[0].status is S.FILLED
+    assert 0 <= spot.total("dan", "spot", "USDT") == spot.free("dan", "spot", "USDT")
 
 
 # -- time in force, post-only, quote sizes
@@ -254,7 +265,9 @@ def test_events_are_numbered_in_order_and_a_fill_is_told_once_for_each_side(spot
 def test_a_listener_may_call_the_exchange_and_hears_the_consequences_in_order(house):
     def cancel(event):
         if isinstance(event, OrderChanged) and event.order.status is S.NEW:
+            heard = len(house.events)
             house.exchange.cancel("ann", order_id=event.order.id, now_ms=2)
+            assert len(house.events) == heard, "told in the middle of telling"
 
     house.open("ann", spot_USDT=1000)
     house.reactions.append(cancel)

@@ -167,6 +167,12 @@ def test_an_order_that_would_be_below_maintenance_at_once_is_refused(perp):
     assert perp.buy("ann", LINEAR, 200, 100).status is S.NEW
 
 
+def test_buying_far_above_the_mark_must_be_paid_at_once(perp):
+    perp.quote(LINEAR, asks="130*40")
+    assert refusal(perp.buy, "ann", LINEAR, 30) is Reason.INSUFFICIENT_FUNDS  # 390 margin and 900 lost
+    assert perp.buy("ann", LINEAR, 10).status is S.FILLED
+
+
 def test_leverage_is_bounded_and_must_carry_what_is_open(perp):
     exchange = perp.exchange
     assert refusal(exchange.set_leverage, "ann", LINEAR, D(101), now_ms=1) is Reason.LEVERAGE
@@ -333,7 +339,9 @@ def test_an_isolated_position_loses_its_own_margin_at_most(perp):
     assert refusal(perp.exchange.set_margin_mode, "ann", LINEAR, MarginMode.CROSS, now_ms=1) is Reason.MARGIN
     perp.mark(LINEAR, 95)
     assert perp.free("ann", "usdm", "USDT") == 900
+    resting = perp.buy("ann", LINEAR, 1, 50)
     perp.mark(LINEAR, 85)
+    assert perp.exchange.order("ann", order_id=resting.id).reason is Reason.LIQUIDATION
     assert perp.told(Liquidated)[0].covered == 50
     assert perp.total("ann", "usdm", "USDT") == perp.free("ann", "usdm", "USDT") == 900
 
