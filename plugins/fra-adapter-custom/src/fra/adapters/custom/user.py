@@ -131,13 +131,17 @@ class UserFeed:
         while events is None:
             try:
                 events = [*await self._ask(since)]
-            except _PERMANENT as error:
+            except _PERMANENT as refused:
                 self._cancel = None
-                self.fail(error)
+                self.fail(refused)
                 return
-            except ExchangeError as error:
-                self.source.set_status(StreamStatus.RECOVERING, error)
+            except ExchangeError as failure:
+                self.source.set_status(StreamStatus.RECOVERING, failure)
                 await retries.handle_disconnect(_nothing)
+            except Exception as error:  # a mistake of the adapter, which the next try would make again
+                self._cancel = None
+                self.fail(ExchangeError(f"the state of the account cannot be read: {type(error).__name__}: {error}"))
+                return
         named = {_key(event) for event in events}
         gone = [_nothing_of(state) for key, state in self._states.items() if key not in named]
         for event in (*events, *gone):
