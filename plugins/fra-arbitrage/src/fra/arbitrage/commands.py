@@ -1,4 +1,4 @@
-"""`fra spreads` and `fra demo`: the options; the work is imported when it is asked for."""
+"""`fra spreads`, `fra hedge` and `fra demo`: the options; the work is imported when it is asked for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fra.cli.options import DecimalType, DurationType, config_option, exchange_option, json_option, watch_option
+from fra.cli.consent import Consent, consent_options
+from fra.cli.options import (
+    AmountType,
+    DecimalType,
+    DurationType,
+    config_option,
+    exchange_name_option,
+    exchange_option,
+    json_option,
+    watch_option,
+)
 
 if TYPE_CHECKING:
     FeeParameter = click.ParamType[tuple[str, Decimal]]
@@ -98,6 +108,97 @@ def spreads(
         stale_after=None if stale_after is None else stale_after / 1000,
     )
     run(show_spreads(request, config, exchanges, as_json=as_json, watch=watch, every=every / 1000))
+
+
+@click.command()
+@click.argument("symbol")
+@exchange_name_option("--long", help="Where to buy.")
+@exchange_name_option("--short", help="Where to sell.")
+@click.option("--size", required=True, metavar="N", help="Of one leg: 1000 (quote coin), or 0.5BTC (exact amount).")
+@click.option(
+    "--max-slippage",
+    type=DecimalType(above=Decimal(0)),
+    default="0.5%",
+    show_default=True,
+    help="From the mid price, beyond which no leg trades.",
+)
+@click.option("--long-limit", type=AmountType(), metavar="P", help="The long leg's protective price itself.")
+@click.option("--short-limit", type=AmountType(), metavar="P", help="The short leg's protective price itself.")
+@click.option("--market", is_flag=True, help="Market orders, without a protective price.")
+@click.option("--leverage", type=AmountType(), metavar="N", help="Set on both venues before the orders are sent.")
+@click.option("--hedge-mode", "hedge_modes", multiple=True, metavar="NAME", help="That account is in hedge mode.")
+@click.option("--hold", type=DurationType(), default="7d", show_default=True, help="How long the legs are held.")
+@click.option("--fee", "fees", type=FeeType(), multiple=True, metavar="[NAME=]RATE", help="Taker fee: okx=0.05%.")
+@click.option(
+    "--max-gap",
+    type=DecimalType(above=Decimal(0)),
+    default="2%",
+    show_default=True,
+    help="Prices further apart are not hedged.",
+)
+@click.option("--depth", type=click.IntRange(min=1), default=100, show_default=True, help="Book levels a side.")
+@consent_options
+@config_option
+@json_option
+def hedge(
+    *,
+    symbol: str,
+    long: str,
+    short: str,
+    size: str,
+    max_slippage: Decimal,
+    long_limit: Decimal | None,
+    short_limit: Decimal | None,
+    market: bool,
+    leverage: Decimal | None,
+    hedge_modes: tuple[str, ...],
+    hold: int,
+    fees: tuple[tuple[str, Decimal], ...],
+    max_gap: Decimal,
+    depth: int,
+    consent: Consent,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Plan a hedge of SYMBOL (long here, short there), and open it when that is confirmed."""
+    from fra.arbitrage.hedge.opening import show_hedge
+    from fra.arbitrage.hedge.plan import HedgeRequest
+    from fra.arbitrage.hedge.size import Size
+    from fra.cli.session import run
+    from fra.core import PositionSide
+
+    if long == short:
+        raise click.UsageError("--long and --short are two exchanges")
+    if market and (long_limit is not None or short_limit is not None):
+        raise click.UsageError("--market has no protective prices")
+    limits = {PositionSide.LONG: long_limit, PositionSide.SHORT: short_limit}
+    try:
+        wanted = Size.parse(size)
+    except ValueError as error:
+        raise click.UsageError(f"--size: {error}") from error
+    request = HedgeRequest(
+        size=wanted,
+        max_slippage=max_slippage,
+        at_market=market,
+        max_gap=max_gap,
+        hold_ms=hold,
+        leverage=leverage,
+        limits={side: limit for side, limit in limits.items() if limit is not None},
+    )
+    run(
+        show_hedge(
+            symbol,
+            long,
+            short,
+            request,
+            consent,
+            fees=dict(fees),
+            hedge_modes=hedge_modes,
+            depth=depth,
+            config=config,
+            as_json=as_json,
+        )
+    )
 
 
 @click.command()

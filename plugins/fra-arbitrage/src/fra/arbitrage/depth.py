@@ -18,13 +18,14 @@ _PRECISION: Final = 60
 class Fill:
     """What walking one side would give: ``filled`` of the wanted base amount at the average ``price``.
 
-    ``price`` is None when nothing was filled; ``levels`` counts the levels touched.
+    ``price`` is None when nothing was filled; ``levels`` counts the levels touched, ``worst`` is the price of the last.
     """
 
     wanted: Decimal
     filled: Decimal
     price: Decimal | None
     levels: int
+    worst: Decimal | None = None
 
     @property
     def complete(self) -> bool:
@@ -44,6 +45,7 @@ def walk(levels: Sequence[PriceLevel], amount: Decimal) -> Fill:
     with localcontext() as context:
         context.prec = _PRECISION
         left, paid, touched = amount, Decimal(0), 0
+        worst: Decimal | None = None
         for level in levels:
             if left <= 0:
                 break
@@ -51,8 +53,9 @@ def walk(levels: Sequence[PriceLevel], amount: Decimal) -> Fill:
             paid += take * level.price
             left -= take
             touched += 1
+            worst = level.price
         filled = amount - left
-        return Fill(amount, filled, paid / filled if filled > 0 else None, touched)
+        return Fill(amount, filled, paid / filled if filled > 0 else None, touched, worst)
 
 
 @attrs.frozen

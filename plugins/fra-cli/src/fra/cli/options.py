@@ -108,6 +108,11 @@ def account_option(function: F) -> F:
     )(function)
 
 
+def exchange_name_option(name: str, *, help: str) -> Callable[[F], F]:
+    """An option that names one exchange."""
+    return click.option(name, required=True, metavar="NAME", shell_complete=_complete_exchange, help=help)
+
+
 def since_option(function: F) -> F:
     """``--since 7d``: how far back."""
     return click.option("--since", type=DurationType(), metavar="DURATION", help="How far back: 90m, 8h, 7d.")(function)
