@@ -169,6 +169,14 @@ def test_a_quote_sized_market_buy_spends_no_more_than_that_in_whole_lots(spot):
     assert refusal(spot.buy, "ann", SPOT, None, quote_amount=D(1)) is Reason.MIN_NOTIONAL
 
 
+def test_a_quote_sized_buy_expires_with_quote_unspent_when_the_book_ends(spot):
+    spot.quote(SPOT, asks="100*1")
+    order = spot.buy("ann", SPOT, None, quote_amount=D(250))
+    assert (order.status, order.filled, order.amount) == (S.EXPIRED, 1, D("2.5"))
+    assert order.reason is Reason.NO_LIQUIDITY
+    assert spot.free("ann", "spot", "USDT") == 9_900
+
+
 # -- refusals
 @pytest.mark.parametrize(
     ("amount", "price", "more", "reason"),

@@ -117,8 +117,8 @@ class Order:
     ``cost`` is the value of what was filled (quote coin; settle coin for derivatives), ``average`` its price or None.
     ``fee`` is what was paid so far in ``fee_asset`` (negative: received). ``held`` is what the rest reserves: money
     for spot, opening value (before leverage) for derivatives. ``reason`` says why an order ended short of its amount,
-    None for the account's own cancel. A quote-sized order's ``amount`` is what its quote buys when it is matched, 0
-    before.
+    None for the account's own cancel. A quote-sized order's ``amount`` is what its quote buys when it is matched,
+    what the book lacks at the last price met; 0 before.
     """
 
     id: int

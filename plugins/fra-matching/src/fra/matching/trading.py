@@ -127,8 +127,8 @@ class Trading:
                 raise Refused(Reason.REDUCE_ONLY, f"{closable} can be closed with a {order.side.value}", limit=closable)
             most = min(most, closable)
         if order.quote_amount is not None:
-            takeable = self._buy_for(market, order.quote_amount)
-            order = attrs.evolve(order, amount=takeable.amount)
+            wanted, takeable = self._buy_for(market, order.quote_amount)
+            order = attrs.evolve(order, amount=wanted)
         else:
             takeable = self._take_up_to(market, order, most)
         if order.type is OrderType.MARKET and takeable.amount and not reducing and order.quote_amount is None:
@@ -151,24 +151,30 @@ class Trading:
                 break
         return _Takeable(amount, value)
 
-    def _buy_for(self, market: Market, quote: Decimal) -> _Takeable:
-        """What so much quote coin buys, in whole lots. :raises Refused: MIN_AMOUNT if that is too little."""
+    def _buy_for(self, market: Market, quote: Decimal) -> tuple[Decimal, _Takeable]:
+        """What so much quote coin buys in whole lots, and what of it is there.
+
+        The two differ if the book ends first: the rest is then reckoned at the last price met.
+
+        :raises Refused: MIN_AMOUNT if it is too little.
+        """
         instrument = market.instrument
-        amount, value, met = ZERO, ZERO, False
+        amount, value, price = ZERO, ZERO, None
         for price, there, _ in liquidity(market, Side.BUY, None):
-            met = True
             part = min(there, instrument.floor((quote - value) / price))
             amount += part
             value += exact(instrument.value(part, price))
             if part < there:
                 break
-        if met and amount < max(instrument.min_amount, instrument.lot):
+        if price is None:
+            return ZERO, _Takeable(ZERO, ZERO)
+        if amount < max(instrument.min_amount, instrument.lot):
             raise Refused(
                 Reason.MIN_AMOUNT,
                 f"{quote} {instrument.quote} buys {amount}, below the minimum {instrument.min_amount}",
                 limit=instrument.min_amount,
             )
-        return _Takeable(amount, value)
+        return amount + instrument.floor((quote - value) / price), _Takeable(amount, value)
 
     def _check_spot(self, account: Account, instrument: Instrument, order: Order, takeable: _Takeable) -> None:
         if order.side is Side.SELL:
