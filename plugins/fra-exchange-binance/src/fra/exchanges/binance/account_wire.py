@@ -204,8 +204,8 @@ class Frame(_Push):
     """Any frame: an event itself, or one within ``event`` (spot) or ``data`` (a combined stream)."""
 
     e: str = ""
-    event: msgspec.Raw | None = None
-    data: msgspec.Raw | None = None
+    event: msgspec.Raw = msgspec.Raw(b"")
+    data: msgspec.Raw = msgspec.Raw(b"")
 
 
 class Kind(_Push):
@@ -216,7 +216,7 @@ class Event(NamedTuple):
     """The name of an event, "" for a frame that is none, and its own text."""
 
     kind: str
-    body: msgspec.Raw
+    body: bytes
 
 
 _FRAME: Final = msgspec.json.Decoder(Frame)
@@ -226,10 +226,8 @@ _KIND: Final = msgspec.json.Decoder(Kind)
 def event_in(frame: bytes | msgspec.Raw) -> Event:
     """What is in a frame of a user stream."""
     outer = _FRAME.decode(frame)
-    body = outer.event or outer.data
-    if body is None:
-        return Event(outer.e, msgspec.Raw(frame))
-    return Event(_KIND.decode(body).e, body)
+    body = bytes(outer.event) or bytes(outer.data)
+    return Event(_KIND.decode(body).e, body) if body else Event(outer.e, bytes(frame))
 
 
 # --- user stream of spot
