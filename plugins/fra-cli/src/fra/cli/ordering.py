@@ -56,7 +56,7 @@ async def send_order(
         figured = estimate(request, symbol, book, handle.metadata.fee_structure)
         plan = Plan(
             accounts=[account],
-            terms={"order": json_lines.plain(request)},
+            terms={"order": terms_of(request)},
             amount=_at_stake(request, symbol, figured),
             command=command_of(request, account.name, config),
         )
@@ -123,6 +123,14 @@ def report(placed: Placement, account: Account, *, as_json: bool) -> None:
         )
     if order is not None and order.status is OrderStatus.REJECTED:
         raise FraError(f"{account.name}: the venue rejected the order: {order.reason or 'it does not say why'}")
+
+
+def terms_of(request: OrderRequest) -> dict[str, object]:
+    """Everything that makes the order what it is; the same number is the same text."""
+    fields = {field.name: getattr(request, field.name) for field in attrs.fields(OrderRequest)}
+    return json_lines.plain(
+        {name: bare(value) if isinstance(value, Decimal) else value for name, value in fields.items()}
+    )
 
 
 def command_of(request: OrderRequest, exchange: str, config: Path | None = None) -> str:

@@ -33,7 +33,7 @@ from fra.cli.account import Account, account_of
 from fra.cli.consent import Consent
 from fra.cli.exit_codes import CommandFailed, ExitCode
 from fra.cli.order_plan import bare
-from fra.cli.ordering import refuse_a_second_time
+from fra.cli.ordering import refuse_a_second_time, terms_of
 from fra.cli.placement import PATIENCE, to_its_end
 from fra.cli.plan import Plan, command_line
 from fra.cli.plan_id import client_order_id
@@ -129,7 +129,7 @@ async def prepare(
     plan = Plan(
         accounts=[account_of(handle, session.config(handle.name)) for handle in handles],
         terms={
-            "hedge": [json_lines.plain(leg.request) for leg in hedge.legs] if hedge.units > 0 else [],
+            "hedge": [terms_of(leg.request) for leg in hedge.legs] if hedge.units > 0 else [],
             "leverage": None if request.leverage is None else bare(request.leverage),
         },
         amount=f"{'?' if notional is None else bare(round(notional, 2))} {hedge.market.quote}",

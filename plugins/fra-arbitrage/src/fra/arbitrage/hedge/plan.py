@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from fra.arbitrage.depth import Fill, base_levels, walk
-from fra.arbitrage.hedge.size import Size, common_lot, round_down, round_up, to_amount, to_units, unit_name
+from fra.arbitrage.hedge.size import Size, common_lot, round_down, round_up, to_amount, to_units, trim, unit_name
 from fra.arbitrage.settlements import DAY_MS, BreakEven, break_even, funding_over
 from fra.arbitrage.spread import DEFAULT_MAX_GAP, Market, Quote, price_gap
 from fra.cli.order_plan import bare, size_problems
@@ -285,7 +285,7 @@ def _limit(venue: Venue, side: PositionSide, mid: Decimal, request: HedgeRequest
         return request.limits[side]
     buys = side is PositionSide.LONG
     worst = mid * (1 + request.max_slippage if buys else 1 - request.max_slippage)
-    return venue.quote.symbol.round_price(worst, Side.BUY if buys else Side.SELL)
+    return trim(venue.quote.symbol.round_price(worst, Side.BUY if buys else Side.SELL))
 
 
 def _depth_problems(venue: Venue, side: PositionSide, entry: Fill, leave: Fill, limit: Decimal | None) -> Iterator[str]:
@@ -318,10 +318,8 @@ def _obstacles(leg: LegPlan) -> Iterator[str]:
         yield f"{venue.name}: the available margin is unknown"
     elif leg.margin is not None and venue.free < leg.margin:
         assumed = "" if leg.leverage is not None else " at leverage 1, since it is unknown (--leverage N sets it)"
-        yield (
-            f"{venue.name}: {bare(round(leg.margin, 8))} {coin} of margin are needed{assumed}, "
-            f"and {bare(round(venue.free, 8))} are free"
-        )
+        needed, free = bare(round(leg.margin, 8)), bare(round(venue.free, 8))
+        yield f"{venue.name}: {needed} {coin} of margin are needed, and {free} are free{assumed}"
 
 
 def _notes(legs: list[LegPlan], asked: Decimal, units: Decimal, lot: Decimal, unit: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Final
 
 import attrs
 
+from fra.cli.order_plan import bare
 from fra.core import Symbol
 
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)(?:\s*([A-Za-z]\w*)|[\s:]\s*(\w+))?")
@@ -48,7 +49,12 @@ class Size:
 
     def __str__(self) -> str:
         coin = self.coin or ""
-        return f"{self.value.normalize():f}{':' if coin[:1].isdigit() else ''}{coin}"
+        return f"{bare(self.value)}{':' if coin[:1].isdigit() else ''}{coin}"
+
+
+def trim(value: Decimal) -> Decimal:
+    """The same number without the zeros at its end."""
+    return Decimal(bare(value))
 
 
 def unit_name(symbol: Symbol) -> str:
@@ -65,7 +71,7 @@ def to_amount(symbol: Symbol, units: Decimal) -> Decimal:
     """Units in the amounts of ``symbol``; exact, since multipliers are powers of ten."""
     with localcontext() as context:
         context.prec = _PRECISION
-        return units if symbol.inverse else units / symbol.multiplier
+        return units if symbol.inverse else trim(units / symbol.multiplier)
 
 
 def common_lot(first: Symbol, second: Symbol) -> Decimal:
@@ -82,7 +88,7 @@ def round_down(units: Decimal, lot: Decimal) -> Decimal:
     """The largest multiple of ``lot`` that is not above ``units``."""
     with localcontext() as context:
         context.prec = _PRECISION
-        return (units / lot).to_integral_value(ROUND_FLOOR) * lot
+        return trim((units / lot).to_integral_value(ROUND_FLOOR) * lot)
 
 
 def round_up(units: Decimal, lot: Decimal) -> Decimal:
