@@ -27,12 +27,12 @@ class _Topic(msgspec.Struct):
 
 
 def is_pong(frame: bytes) -> bool:
-    """Public sockets repeat ``"op":"ping"`` with ``"ret_msg":"pong"``, the private one says ``"op":"pong"``."""
+    """Public sockets say ``"ret_msg":"pong"``, most with ``"op":"ping"``; the private one says ``"op":"pong"``."""
     try:
         event = _EVENT.decode(frame)
     except msgspec.DecodeError:
         return False
-    return event.op == "pong" or (event.op == "ping" and event.success is not False)
+    return event.op == "pong" or event.ret_msg == "pong" or (event.op == "ping" and event.success is not False)
 
 
 class BybitDialect(Dialect):

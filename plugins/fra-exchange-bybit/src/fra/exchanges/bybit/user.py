@@ -206,7 +206,7 @@ def balances(wallets: Iterable[wire.Wallet], timestamp_ms: int | None) -> Iterat
                 market=WALLET,
                 free=total - sum((number(text) or _ZERO for text in held), _ZERO),
                 total=total,
-                borrowed=number(coin.borrowAmount) or _ZERO,
+                borrowed=number(coin.borrowAmount) or number(coin.spotBorrow) or _ZERO,
                 timestamp_ms=timestamp_ms,
             )
 

@@ -294,7 +294,7 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class Coin(msgspec.Struct, frozen=True):
-    """One coin of a wallet. ``locked`` is held by spot orders, the margins by contracts."""
+    """One coin of a wallet. ``locked`` is held by spot orders, the margins by contracts; a loan has two names."""
 
     coin: str
     walletBalance: Text = ""
@@ -302,12 +302,12 @@ class Coin(msgspec.Struct, frozen=True):
     totalOrderIM: Text = ""
     totalPositionIM: Text = ""
     borrowAmount: Text = ""
+    spotBorrow: Text = ""
 
 
 class Wallet(msgspec.Struct, frozen=True):
     """A row of GET /v5/account/wallet-balance and of the ``wallet`` topic."""
 
-    accountType: str
     coin: list[Coin]
 
 
