@@ -54,12 +54,17 @@ class Account:
     def of(self, kind: type[Any]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
 
-    async def live(self, sockets: int) -> None:
-        """Wait until so many connections were opened in all and the stream is complete."""
-        await self.venue.until(lambda: len(self.venue.sockets) >= sockets)
-        async with asyncio.timeout(8):
-            while self.stream.status is not StreamStatus.LIVE:
-                await asyncio.sleep(0.01)  # a status has no event of its own
+    async def asked_anew(self) -> None:
+        """Wait until there is a second connection, and the account was asked for after that."""
+        await self.venue.until(lambda: len(self.venue.sockets) >= 2)
+        asked = len(self.venue.calls)
+        await self.venue.until(
+            lambda: any(call.path.endswith("/openOrders") for call in self.venue.calls[asked:]) or self.complete
+        )
+
+    @property
+    def complete(self) -> bool:
+        return self.stream.status is StreamStatus.LIVE
 
 
 @asynccontextmanager
@@ -193,7 +198,7 @@ async def test_a_listen_key_that_the_venue_has_forgotten_is_replaced_with_its_co
     async with account(("usdm",), venue, listen_key_interval=0.05) as mine:
         await venue.until(lambda: len(venue.sockets) == 2)
         venue.answers["PUT /fapi/v1/listenKey"] = {}
-        await mine.live(sockets=2)
+        await mine.asked_anew()
     assert [socket.target[-4:] for socket in venue.sockets[:2]] == ["key1", "key2"]
 
 
@@ -217,7 +222,7 @@ async def test_a_stream_that_the_venue_ends_is_made_anew_and_the_account_asked_f
     async with account((market,)) as mine:
         mine.venue.calls.clear()
         await mine.venue.sockets[0].push(event)
-        await mine.live(sockets=2)
+        await mine.asked_anew()
         await mine.venue.until(lambda: [call for call in mine.venue.calls if call.path.endswith("/openOrders")])
     assert not [call for call in mine.venue.calls if call.method == "DELETE"]
 
@@ -448,7 +453,7 @@ async def test_what_happened_on_futures_while_the_stream_was_down_comes_from_the
             ],
         }
         await venue.sockets[0].cut()
-        await mine.live(sockets=2)
+        await mine.asked_anew()
         await venue.until(lambda: len(mine.of(Fill)) == 2)
     assert {(fill.symbol, fill.trade_id) for fill in mine.of(Fill)} == {(LINEAR, "7"), ("LTC/USDT:USDT", "8")}
     assert mine.of(Order)[-1].status is OrderStatus.FILLED
@@ -468,7 +473,7 @@ async def test_what_happened_on_spot_is_found_by_the_assets_that_changed() -> No
 
         venue.answers |= {"GET /api/v3/account": {"balances": balances}, "GET /api/v3/myTrades": trades}
         await venue.sockets[0].cut()
-        await mine.live(sockets=2)
+        await mine.asked_anew()
         await venue.until(lambda: mine.of(Fill))
     assert set(asked) == {"LTCUSDT"}
     assert [(fill.trade_id, fill.amount) for fill in mine.of(Fill)] == [("5", Decimal(1))]
