@@ -516,3 +516,54 @@ async def test_events_of_a_cut_socket_are_lost_and_asked_for(
     with pytest.raises(TimeoutError):
         await socket.hear(timeout=0.3)
     assert (await trader.order(told["orderId"]))["orderStatus"] == "Filled"
+
+
+# -- orders over a socket
+
+
+async def entry(wire: Callable[..., Any], emulator: Emulator) -> Any:
+    """A logged-in socket for orders."""
+    socket = await wire(emulator.bybit.markets["linear"]["ws_trade"])
+    expires = emulator.bybit.now_ms() + 10_000
+    login = {"op": "auth", "args": [TRADER.key, expires, sign(TRADER.secret, f"GET/realtime{expires}")]}
+    await socket.say(login)
+    told = await socket.hear()
+    assert {**told, "connId": ""} == {"retCode": 0, "retMsg": "OK", "op": "auth", "connId": ""}
+    await socket.say(login)
+    assert (await socket.hear())["retCode"] == 20001
+    return socket
+
+
+async def test_an_order_is_placed_and_cancelled_over_a_socket(
+    trader: Signed, emulator: Emulator, wire: Callable[..., Any]
+) -> None:
+    socket = await entry(wire, emulator)
+
+    async def ask(op: str, req_id: str, body: object) -> Any:
+        header = {"X-BAPI-TIMESTAMP": str(emulator.bybit.now_ms())}
+        await socket.say({"reqId": req_id, "header": header, "op": op, "args": [body]})
+        answer = await socket.hear()
+        assert (answer["op"], answer["reqId"]) == (op, req_id)
+        return answer
+
+    placed = await ask("order.create", "1", {**SWAP, **LIMIT})
+    assert (placed["retCode"], placed["header"]["X-Bapi-Limit-Status"]) == (0, "9")
+    assert (await trader.order(placed["data"]["orderId"]))["orderStatus"] == "New"
+    assert (await ask("order.create", "2", {**SWAP, **LIMIT, "qty": "1000"}))["retCode"] == 110007
+    assert (await ask("order.create", "1", {**SWAP, **LIMIT}))["retCode"] == 20006
+    assert (await ask("order.cancel", "3", {**SWAP, "orderId": placed["data"]["orderId"]}))["retCode"] == 0
+    assert (await ask("order.cancel", "4", {**SWAP, "orderId": placed["data"]["orderId"]}))["retCode"] == 110001
+    assert (await ask("order.nope", "5", {}))["retCode"] == 10404
+    await socket.say({"op": "ping"})
+    pong = await socket.hear()
+    assert (pong["op"], pong["retCode"]) == ("pong", 0)
+
+
+async def test_orders_over_a_socket_need_a_login_and_the_time(emulator: Emulator, wire: Callable[..., Any]) -> None:
+    stranger = await wire(emulator.bybit.markets["linear"]["ws_trade"])
+    order = {"reqId": "1", "op": "order.create", "args": [{**SWAP, **LIMIT}]}
+    await stranger.say(order)
+    assert (await stranger.hear())["retCode"] == 10003
+    socket = await entry(wire, emulator)
+    await socket.say({**order, "header": {"X-BAPI-TIMESTAMP": "1"}})
+    assert (await socket.hear())["retCode"] == 10002

@@ -9,13 +9,12 @@ import msgspec
 from aiohttp import web
 
 from fra.emulator.accounts import Account
-from fra.emulator.bybit import auth, rest
+from fra.emulator.bybit import auth, rest, topics
+from fra.emulator.bybit.entry import OrderEntry
 from fra.emulator.bybit.feed import MARKETS, BybitFeed
 from fra.emulator.bybit.limits import AddressLimit
 from fra.emulator.bybit.private import Private
 from fra.emulator.bybit.push import Session
-from fra.emulator.bybit.updates import PERIOD_MS
-from fra.emulator.candles import BYBIT
 from fra.emulator.fanout import Board, Fanout
 from fra.emulator.settings import Settings
 from fra.emulator.sockets import Connection
@@ -23,24 +22,14 @@ from fra.emulator.source import NoData, Source, StreamKey
 from fra.emulator.venue import Markets, Venue
 
 _API = "/v5/"
-_ROOMS = {**{f"/v5/public/{m}": m for m in MARKETS}, "/v5/private": "private", "/v5/public/misc/status": "status"}
-_CHANNELS = frozenset(
-    {
-        "publicTrade",
-        "tickers",
-        "allLiquidation",
-        *(f"orderbook.{depth}" for depth in PERIOD_MS),
-        *(f"kline.{interval}" for interval in BYBIT),
-    }
-)
+_ROOMS = {
+    **{f"/v5/public/{market}": market for market in MARKETS},
+    "/v5/public/misc/status": "status",
+    "/v5/private": "private",
+    "/v5/trade": "trade",
+}
 _CONNECTS, _CONNECTS_WINDOW_S = 500, 300.0
-_SPOT_TOPICS = 10
-_ARGS_CHARACTERS = 21_000
 _ACTIVE_TIME = re.compile(r"(?P<count>\d+)(?P<unit>[sm])")
-
-
-def _is_book(channel: str) -> bool:
-    return channel.startswith("orderbook.") and channel != "orderbook.1"
 
 
 class _Request(msgspec.Struct):
@@ -57,11 +46,12 @@ class BybitVenue(Venue):
     def __init__(self, source: Source, settings: Settings) -> None:
         super().__init__(source, settings)
         self.address_limit = AddressLimit(settings.rate_window_scale)
-        self._board = Board(source, self.faults, lambda key, payload: payload, _is_book)
+        self._board = Board(source, self.faults, lambda key, payload: payload, topics.is_book)
         self.expired_keys: set[str] = set()
         """API keys that are answered as expired."""
         self._active_s: dict[Connection, float] = {}
         self._sessions: dict[Connection, Session] = {}
+        self._entries: dict[Connection, OrderEntry] = {}
         self._private_side: Private | None = None
 
     def addresses(self, host: str, port: int) -> Markets:
@@ -71,6 +61,7 @@ class BybitVenue(Venue):
                 "rest": f"http://{host}:{port}",
                 "ws": f"{ws}/public/{market}",
                 "ws_private": f"{ws}/private",
+                "ws_trade": f"{ws}/trade",
             }
             for market in MARKETS
         }
@@ -176,9 +167,15 @@ class BybitVenue(Venue):
         return connection
 
     async def opened(self, connection: Connection, request: web.Request) -> None:
-        """Nothing to push: every topic of Bybit is asked for by a frame."""
+        if connection.market == "trade" and self.source.exchange is not None:
+            limits = self.settings.enforce_limits
+            self._entries[connection] = OrderEntry(self.private, self.account, connection.path, enforce_limits=limits)
 
     async def received(self, connection: Connection, text: str) -> None:
+        entry = self._entries.get(connection)
+        if entry is not None:
+            connection.send(entry.answer(text))
+            return
         try:
             request = msgspec.json.decode(text, type=_Request)
         except msgspec.MsgspecError:
@@ -216,28 +213,29 @@ class BybitVenue(Venue):
         self._ack(connection, request)
 
     def _subscribe_private(self, connection: Connection, request: _Request) -> None:
-        session, topics = self._sessions.get(connection), [str(arg) for arg in request.args]
+        session, asked = self._sessions.get(connection), [str(arg) for arg in request.args]
         if session is None:
             self._refuse(connection, request, "Request not authorized")
-        elif not topics:
+        elif not asked:
             self._refuse(connection, request, "Params Error")
         elif request.op == "unsubscribe":
-            session.topics.difference_update(topics)
+            session.topics.difference_update(asked)
             self._ack(connection, request)
-        elif (wrong := session.wrong(topics)) is not None:
+        elif (wrong := session.wrong(asked)) is not None:
             self._refuse(connection, request, wrong)
         else:
-            session.topics.update(topics)
-            self.stats.subscriptions.update(topics)
+            session.topics.update(asked)
+            self.stats.subscriptions.update(asked)
             self._ack(connection, request)
 
     def _subscribe(self, connection: Connection, request: _Request) -> None:
-        wrong = self._what_is_wrong(connection, request)
+        market, asked = connection.market, [str(arg) for arg in request.args]
+        wrong = topics.wrong(market, connection.subscriptions, asked, self.source.knows)
         if wrong is not None:
             self._refuse(connection, request, wrong)
             return
-        keys = {topic: self._key(connection, topic) for topic in map(str, request.args)}
-        streamed = {topic: key for topic, key in keys.items() if connection.market != "status"}
+        keys = {topic: topics.key(market, topic) for topic in asked}
+        streamed = {topic: key for topic, key in keys.items() if market != "status"}
         fanouts: dict[str, Fanout] = {}
         for topic, key in streamed.items():
             fanout = self._board.find(key)
@@ -245,49 +243,18 @@ class BybitVenue(Venue):
                 # nothing of a request that fails is subscribed
                 for found in fanouts.values():
                     self._board.leave(connection, found.key)
-                self._refuse(connection, request, self._unknown(connection.market, [topic]))
+                self._refuse(connection, request, topics.unknown(market, [topic]))
                 return
             fanouts[topic] = fanout
         connection.subscriptions.update(keys)
         self.stats.subscriptions.update(keys.keys())
-        if connection.market == "spot":
+        if market == "spot":
             self._ack(connection, request)
         for fanout in fanouts.values():
             fanout.admit(connection)
-        if connection.market != "spot":
+        if market != "spot":
             # as captured: what a contract's topic says first is there before the ack
             self._ack(connection, request)
-
-    def _what_is_wrong(self, connection: Connection, request: _Request) -> str | None:
-        topics = [str(arg) for arg in request.args]
-        if not topics:
-            return "Params Error"
-        if connection.market == "spot" and len(topics) > _SPOT_TOPICS:
-            return f"args size >{_SPOT_TOPICS}"
-        if len(",".join({*connection.subscriptions, *topics})) > _ARGS_CHARACTERS:
-            return f"args length >{_ARGS_CHARACTERS}"
-        unknown = [topic for topic in topics if not self._exists(connection, topic)]
-        if unknown:
-            return self._unknown(connection.market, unknown)
-        again = next((topic for topic in topics if topic in connection.subscriptions), None)
-        return None if again is None else f"error:already subscribed,topic:{again}"
-
-    @staticmethod
-    def _unknown(market: str, topics: list[str]) -> str:
-        if market == "spot":
-            return f"Invalid symbol :[{','.join(topics)}]"
-        return f"error:handler not found,topic:{topics[0]}"
-
-    @staticmethod
-    def _key(connection: Connection, topic: str) -> StreamKey:
-        channel, _, symbol = topic.rpartition(".")
-        return StreamKey(connection.market, channel, symbol)
-
-    def _exists(self, connection: Connection, topic: str) -> bool:
-        if connection.market == "status":
-            return topic == "system.status"
-        key = self._key(connection, topic)
-        return key.channel in _CHANNELS and self.source.knows(key.market, key.symbol)
 
     def _unsubscribe(self, connection: Connection, request: _Request) -> None:
         for topic in map(str, request.args):
@@ -342,6 +309,7 @@ class BybitVenue(Venue):
 
     def ended(self, connection: Connection) -> None:
         self._active_s.pop(connection, None)
+        self._entries.pop(connection, None)
         session = self._sessions.pop(connection, None)
         if session is not None:
             session.close()
@@ -354,9 +322,9 @@ class BybitVenue(Venue):
         row: dict[str, object] = {"id": str(uuid.uuid4()), "title": "Planned maintenance", "state": "scheduled"}
         row |= {"begin": str(begin), "end": str(begin + 600_000), "href": "", "serviceTypes": [2, 3, 4, 5]}
         row |= {"product": [1, 2, 3], "uidSuffix": [], "maintainType": 1, "env": 1}
-        told = {"topic": "system.status", "ts": self.now_ms(), "data": [row]}
+        told = {"topic": topics.STATUS, "ts": self.now_ms(), "data": [row]}
         for connection in self.sockets("status"):
-            if "system.status" in connection.subscriptions:
+            if topics.STATUS in connection.subscriptions:
                 connection.send(msgspec.json.encode(told).decode())
 
     def pause_funding(self) -> None:
