@@ -59,10 +59,12 @@ class Script:
     """Questions are not answered."""
     rejected: bool = False
     raises: type | None = None
+    hangs: bool = False
+    """It is taken in, and its sender waits for ever."""
 
     @property
     def knowable(self):
-        return self.answers or not (self.deaf or self.found_after > 100)
+        return not (self.deaf or self.found_after > 100)
 
 
 FILL = Script()
@@ -79,6 +81,8 @@ ENTRIES = {
     "answer lost, found late": Script("0.6", answers=False, found_after=2),
     "never arrived": Script("0", answers=False, found_after=10**9),
     "filled unheard": Script("1", answers=False, deaf=True),
+    "hangs": Script("0.5", hangs=True),
+    "hangs and never arrived": Script("0", hangs=True, found_after=10**9),
     "bug": Script("0.2", answers=False, raises=ZeroDivisionError),
 }
 
@@ -145,6 +149,8 @@ class Venue(ExchangePluginInterface):
             order = attrs.evolve(Order.of(request, status=status, id=str(len(self.sent))), filled=traded)
             order = attrs.evolve(order, average_price=D(100) if traded else None)
             self.orders[request.client_order_id] = (order, script)
+        if script.hangs:
+            await asyncio.Event().wait()
         if script.raises is not None:
             raise script.raises("a bug")
         if not script.answers:
@@ -204,7 +210,7 @@ async def venues(long, short, *, exits=((FILL,), (FILL,)), lots=("0.001", "0.001
                     hedge_mode=hedge_mode,
                 )
             )
-        yield Execution(legs[0], legs[1], lot=max(map(D, lots)), patience=0.15)
+        yield Execution(legs[0], legs[1], lot=max(map(D, lots)), patience=0.15, answer_within=0.1)
 
 
 def true_naked():

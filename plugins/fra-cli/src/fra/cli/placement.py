@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PATIENCE: Final = 10.0
+ANSWER_WITHIN: Final = 30.0
 _FIRST_DELAY: Final = 0.05
 _LONGEST_DELAY: Final = 1.0
 _UNTOLD: Final = (OrderStatus.PENDING, OrderStatus.UNKNOWN)
@@ -77,17 +78,27 @@ class Placement:
 
 
 async def place(
-    handle: ExchangeHandle, request: OrderRequest, *, settle: bool, fresh: bool = False, patience: float = PATIENCE
+    handle: ExchangeHandle,
+    request: OrderRequest,
+    *,
+    settle: bool,
+    fresh: bool = False,
+    patience: float = PATIENCE,
+    answer_within: float = ANSWER_WITHIN,
 ) -> Placement:
     """Send ``request``, which has a client order id, exactly once. Never raises what the venue or the host says of it.
 
     With ``settle`` the order is followed for ``patience`` seconds until nothing more can happen to it (IOC, FOK,
     market); one that still rests then is cancelled. ``fresh``: the client order id was made for this order alone, so
-    an order that bears it already *is* this order.
+    an order that bears it already *is* this order. A sending that has no answer within ``answer_within`` seconds is
+    given up, and its fate asked for.
     """
     placed = Placement(exchange=handle.name, request=request)
     try:
-        order = await handle.create_order(request)
+        async with asyncio.timeout(answer_within):
+            order = await handle.create_order(request)
+    except TimeoutError:
+        placed = attrs.evolve(placed, doubt=_unheard(placed, answer_within))
     except OrderOutcomeUnknown as error:
         placed = attrs.evolve(placed, doubt=error)
     except DuplicateOrder as error:
@@ -162,6 +173,14 @@ async def _known(
     if order is not None and enough(order):
         return attrs.evolve(placed, order=order, doubt=None)
     return attrs.evolve(placed, order=order, doubt=error or _unsaid(placed, order))
+
+
+def _unheard(placed: Placement, seconds: float) -> OrderOutcomeUnknown:
+    return OrderOutcomeUnknown(
+        f"no answer within {seconds:g} s",
+        client_order_id=placed.request.client_order_id or "",
+        exchange=placed.exchange,
+    )
 
 
 def _unsaid(placed: Placement, order: Order | None) -> OrderOutcomeUnknown:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, final
 import attrs
 
 from fra.arbitrage.hedge.outcome import Holding, Result, surpluses
-from fra.cli.placement import PATIENCE, Placement, place
+from fra.cli.placement import ANSWER_WITHIN, PATIENCE, Placement, place
 from fra.core import ExchangeRateLimitError, OrderOutcomeUnknown, OrderRequest, PositionSide, Symbol
 
 if TYPE_CHECKING:
@@ -55,11 +55,13 @@ class Execution:
         lot: Decimal,
         tell: Callable[[str], None] = _silent,
         patience: float = PATIENCE,
+        answer_within: float = ANSWER_WITHIN,
     ) -> None:
         self._legs = (long, short)
         self._lot = lot
         self._tell = tell
         self._patience = patience
+        self._answer_within = answer_within
         self._begun = False
 
     async def run(self) -> Result:
@@ -110,7 +112,14 @@ class Execution:
 
     async def _sent(self, leg: Leg, request: OrderRequest) -> Placement:
         try:
-            placed = await place(leg.handle, request, settle=True, fresh=True, patience=self._patience)
+            placed = await place(
+                leg.handle,
+                request,
+                settle=True,
+                fresh=True,
+                patience=self._patience,
+                answer_within=self._answer_within,
+            )
         except Exception as error:  # whatever it is: the other leg must hear that this one is in doubt
             unknown = OrderOutcomeUnknown(
                 f"{type(error).__name__}: {error}",
