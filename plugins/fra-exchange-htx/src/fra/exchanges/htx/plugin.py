@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Final, Literal
-
-import attrs
+from typing import ClassVar, Final
+from urllib.parse import urlsplit
 
 from fra.adapters.custom import (
-    AuthHandler,
     Channel,
     ClockSample,
-    CustomExchangePlugin,
-    CustomOptions,
     Dialect,
     Stream,
     Urls,
     channel_for,
     endpoint_for,
+    missing_credentials,
     publishing,
 )
 from fra.adapters.custom.books import BookBuilder
@@ -38,32 +35,24 @@ from fra.core import (
     SymbolList,
     Ticker,
     Trade,
+    UserEvent,
 )
-from fra.exchanges.htx import books, convert, tables, wire
+from fra.exchanges.htx import account_tables, books, convert, tables, wire
 from fra.exchanges.htx.auth import HTXAuth
-from fra.exchanges.htx.dialect import MarketDialect, NotificationDialect
+from fra.exchanges.htx.dialect import MarketDialect, NotificationDialect, SpotAccountDialect
 from fra.exchanges.htx.errors import ERRORS
 from fra.exchanges.htx.funding import FundingStream
+from fra.exchanges.htx.options import HTXOptions
 from fra.exchanges.htx.tables import LINEAR, SPOT
+from fra.exchanges.htx.trading import HTXTrading
+from fra.exchanges.htx.user import UserData
 
 _TRADES_PAGE: Final = 2000
 _CANDLES_PAGE: Final = 2000
 _SETTLED_PAGE: Final = 50
 
 
-@attrs.frozen(kw_only=True)
-class HTXOptions(CustomOptions):
-    """``ticker_channel``: ``detail`` has best prices and the last 24 h, ``bbo`` best prices alone and at each change.
-
-    ``signed_hosts`` (market → host) is for servers that stand before HTX under names of their own: the name that HTX
-    knows, which signatures must bear.
-    """
-
-    ticker_channel: Literal["detail", "bbo"] = "detail"
-    signed_hosts: dict[str, str] = attrs.field(factory=dict)
-
-
-class HTXPlugin(CustomExchangePlugin):
+class HTXPlugin(HTXTrading):
     """HTX, markets ``spot`` and ``linear`` (USDT-margined perpetual swaps)."""
 
     venue = "htx"
@@ -81,21 +70,18 @@ class HTXPlugin(CustomExchangePlugin):
             "ws_private": "wss://api.hbdm.com/linear-swap-notification",
         },
     }
-    endpoints = tables.ENDPOINTS
-    channels = tables.CHANNELS
-    limits = tables.LIMITS
+    endpoints = (*tables.ENDPOINTS, *account_tables.ENDPOINTS)
+    channels = (*tables.CHANNELS, *account_tables.CHANNELS)
+    limits = (*tables.LIMITS, *account_tables.LIMITS)
     errors = ERRORS
     fee_structure = tables.FEES
     client_order_id_rule = ClientOrderIdRule(18, "0123456789", "1")
     Options = HTXOptions
 
-    options: HTXOptions
-
     # --- what the framework asks
 
     async def initialize(self) -> None:
         await super().initialize()
-        self._listed: Mapping[str, Symbol] = {}
         self._elements: dict[str, wire.Elements] = {}
 
     async def server_time(self) -> ClockSample:
@@ -104,9 +90,16 @@ class HTXPlugin(CustomExchangePlugin):
         return answer.sample(getattr(answer.value, field))
 
     def make_dialect(self, channel: Channel[object]) -> Dialect:
-        return NotificationDialect() if channel.url == "ws_private" else MarketDialect()
+        if channel.url != "ws_private":
+            return MarketDialect()
+        where = urlsplit(self._base_urls().get(channel.market, channel.url))
+        if channel.market == SPOT:
+            return SpotAccountDialect(lambda: self.make_auth().spot_login(where.netloc, where.path))
+        if channel.private:
+            return NotificationDialect(lambda: self.make_auth().swap_login(where.netloc, where.path))
+        return NotificationDialect()
 
-    def make_auth(self) -> AuthHandler:
+    def make_auth(self) -> HTXAuth:
         auth = HTXAuth(self.config, self.clock)
         auth.signed_hosts = self.options.signed_hosts
         return auth
@@ -371,6 +364,15 @@ class HTXPlugin(CustomExchangePlugin):
             )
 
         return self.streams.open(tables.FUNDING_CHANNEL, symbol, follow)
+
+    def subscribe_user_data(self) -> StreamSource[UserEvent]:
+        """Orders, fills, balances and positions of the configured markets.
+
+        Fails with NotSupported where swaps are traded on a multi-assets account.
+        """
+        if not self.config.has_credentials:
+            raise missing_credentials(self.config.name)
+        return UserData(self).open()
 
     # --- parts
 

@@ -26,11 +26,15 @@ MARKET: Final = "linear.market"
 
 
 def _spot(path: str, answer: type[Any], *, serves: Serves = None) -> Endpoint[Any]:
-    return Endpoint("GET", path, answer, market=SPOT, serves=serves, kinds=KINDS[SPOT], cost={f"spot{path}": 1})
+    return Endpoint(
+        "GET", path, answer, market=SPOT, serves=serves, kinds=KINDS[SPOT], cost={f"spot{path}": 1}, strict=False
+    )
 
 
 def _linear(path: str, answer: type[Any], *, serves: Serves = None, budget: str = MARKET) -> Endpoint[Any]:
-    return Endpoint("GET", path, answer, market=LINEAR, serves=serves, kinds=KINDS[LINEAR], cost={budget: 1})
+    return Endpoint(
+        "GET", path, answer, market=LINEAR, serves=serves, kinds=KINDS[LINEAR], cost={budget: 1}, strict=False
+    )
 
 
 SPOT_TIME: Final[Endpoint[wire.ServerTime]] = _spot("/v1/common/timestamp", wire.ServerTime)

@@ -1,0 +1,147 @@
+"""The account's stream: private channels of both accounts, joined, and what their pushes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from fra.adapters.custom import UserChannel, UserFeed
+from fra.core import Balance, Fill, NotSupported, Order, Position, PositionSide, StreamSource, UserEvent
+from fra.exchanges.htx import account_convert as convert
+from fra.exchanges.htx import account_tables as tables
+from fra.exchanges.htx import account_wire as wire
+from fra.exchanges.htx.tables import LINEAR, SPOT
+from fra.exchanges.htx.trading import HTXTrading
+from fra.exchanges.htx.trading_union import UnionTrading
+
+
+class UserData:
+    """One subscription of an account: keeps what is needed to understand its pushes.
+
+    What comes before the instruments are known is held until they are, and then told first.
+    """
+
+    def __init__(self, plugin: HTXTrading) -> None:
+        self._plugin = plugin
+        self._ready = False
+        self._held: list[Callable[[], list[UserEvent]]] = []
+        self._coins: dict[str, Balance] = {}
+        self._spot_account: int | None = None
+        self._sides: dict[str, PositionSide] = {}
+
+    def open(self) -> StreamSource[UserEvent]:
+        """Subscribe to the channels of the configured markets."""
+        plugin = self._plugin
+        margin = {"margin": "_cross" if plugin.options.margin_mode == "cross" else ""}
+        parts: list[UserChannel[Any]] = []
+        if SPOT in plugin.markets:
+            parts += [
+                UserChannel(tables.SPOT_ORDER_CHANNEL, self._when_ready(self._spot_order)),
+                UserChannel(tables.SPOT_FILL_CHANNEL, self._when_ready(self._spot_fill)),
+                UserChannel(tables.SPOT_BALANCE_CHANNEL, self._when_ready(self._spot_balance)),
+            ]
+        if LINEAR in plugin.markets:
+            parts += [
+                UserChannel(tables.ORDER_CHANNEL, self._when_ready(self._order), margin),
+                UserChannel(tables.MARGIN_CHANNEL, self._when_ready(self._margins), margin),
+                UserChannel(tables.POSITION_CHANNEL, self._when_ready(self._positions), margin),
+            ]
+        return UserFeed(plugin.streams, parts, self._since).source
+
+    def _when_ready(self, convert_: Callable[[Any], Iterator[UserEvent]]) -> Callable[[Any, int], list[UserEvent]]:
+        def events(push: Any, received_ms: int) -> list[UserEvent]:
+            if self._ready:
+                return list(convert_(push))
+            self._held.append(lambda: list(convert_(push)))
+            return []
+
+        return events
+
+    async def _since(self, since: int | None) -> list[UserEvent]:
+        plugin = self._plugin
+        await plugin.load_symbols()
+        if SPOT in plugin.markets:
+            self._spot_account = await plugin.spot.account_id()
+        if LINEAR in plugin.markets and isinstance(await plugin.swaps(), UnionTrading):
+            raise NotSupported(
+                "the account stream of a multi-assets account is not supported",
+                exchange=plugin.config.name,
+                cure="ask by request, or leave linear out of markets",
+            )
+        now = await plugin.account_since(since)
+        for event in now:
+            if isinstance(event, Balance) and event.market == SPOT:
+                self._coins.setdefault(event.asset, event)
+            if isinstance(event, Position) and event.hedge_mode is False:
+                self._sides.setdefault(event.symbol, event.side)
+        self._ready = True
+        held, self._held = self._held, []
+        # What was pushed meanwhile is told after the answers, for it is newer.
+        return [*now, *(event for told in held for event in told())]
+
+    # --- spot
+
+    def _spot_order(self, push: wire.SpotPush[wire.SpotOrderPush]) -> Iterator[Order]:
+        row = push.data
+        symbol = self._plugin.listed(row.symbol)
+        if symbol is not None:
+            yield convert.spot_order_push(row, symbol)
+
+    def _spot_fill(self, push: wire.SpotPush[wire.SpotFillPush]) -> Iterator[Fill]:
+        symbol = self._plugin.listed(push.data.symbol)
+        if symbol is not None and (fill := convert.spot_fill_push(push.data, symbol)) is not None:
+            yield fill
+
+    def _spot_balance(self, push: wire.SpotPush[wire.SpotBalancePush]) -> Iterator[Balance]:
+        row = push.data
+        if row.currency is None or self._spot_account not in (None, row.accountId):
+            return
+        asset = row.currency.upper()
+        before = self._coins.get(asset, Balance(asset=asset, market=SPOT, free=Decimal(0), total=Decimal(0)))
+        if row.balance is None and row.available is None:
+            return
+        balance = attrs.evolve(
+            before,
+            total=before.total if row.balance is None else row.balance,
+            free=before.free if row.available is None else row.available,
+            timestamp_ms=row.changeTime or None,
+        )
+        self._coins[asset] = balance
+        yield balance
+
+    # --- swaps
+
+    def _order(self, row: wire.Order) -> Iterator[Order | Fill]:
+        symbol = self._plugin.listed(row.contract_code)
+        if symbol is not None:
+            yield convert.swap_order(row, symbol)
+            yield from convert.pushed_fills(row, symbol)
+
+    def _margins(self, push: wire.Notice[list[wire.Margin]]) -> Iterator[Balance]:
+        yield from convert.swap_balances(push.data, received_ms=push.ts or None)
+
+    def _positions(self, push: wire.Notice[list[wire.Position]]) -> Iterator[Position]:
+        for row in push.data:
+            symbol = self._plugin.listed(row.contract_code)
+            if symbol is None:
+                continue
+            position = convert.swap_position(row, symbol, timestamp_ms=push.ts or None)
+            if position.hedge_mode is False:
+                yield from self._turned(position)
+            else:
+                yield position
+
+    def _turned(self, position: Position) -> Iterator[Position]:
+        """A one-way position with, if it was on the other side before, the end of that one."""
+        before = self._sides.pop(position.symbol, None)
+        if not position.amount:
+            yield attrs.evolve(position, side=before or position.side)
+            return
+        self._sides[position.symbol] = position.side
+        if before not in (None, position.side):
+            assert before is not None
+            yield Position(symbol=position.symbol, side=before, amount=Decimal(0), hedge_mode=False)
+        yield position
