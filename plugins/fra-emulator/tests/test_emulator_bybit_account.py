@@ -429,6 +429,30 @@ async def test_fills_orders_positions_and_money_are_pushed(
     assert heard["wallet"][-1]["coin"][0]["coin"] == "USDT"
 
 
+async def test_a_position_is_told_again_when_its_leverage_changes(
+    trader: Signed, emulator: Emulator, wire: Callable[..., Any]
+) -> None:
+    await trader.done("order/create", **SWAP, side="Buy", orderType="Market", qty="0.01")
+    socket = await private(wire, emulator, "position.linear")
+    await trader.done("position/set-leverage", **SWAP, buyLeverage="3", sellLeverage="3")
+    (row,) = (await socket.hear())["data"]
+    assert (row["leverage"], row["size"]) == ("3", "0.010")
+
+
+async def test_a_liquidation_is_told_as_one(trader: Signed, emulator: Emulator, wire: Callable[..., Any]) -> None:
+    exchange = emulator.bybit.exchange
+    await trader.done("position/set-leverage", **SWAP, buyLeverage="100", sellLeverage="100")
+    await trader.done("order/create", **SWAP, side="Buy", orderType="Market", qty="20")
+    socket = await private(wire, emulator, "execution")
+    mark = exchange.engine.mark_price("linear:BTCUSDT")
+    assert mark is not None
+    exchange.engine.mark("linear:BTCUSDT", mark / 2, now_ms=emulator.bybit.now_ms())
+    (row,) = (await socket.hear())["data"]
+    assert (row["execType"], row["createType"], row["side"]) == ("BustTrade", "CreateByLiq", "Sell")
+    order = await trader.order(row["orderId"])
+    assert (order["createType"], order["orderStatus"], order["cumExecQty"]) == ("CreateByLiq", "Filled", "20.000")
+
+
 async def test_a_resting_order_is_filled_as_maker_when_the_market_comes(
     trader: Signed, emulator: Emulator, wire: Callable[..., Any]
 ) -> None:

@@ -9,7 +9,7 @@ from fra.emulator.accounts import Account
 from fra.emulator.bybit.feed import MARKETS
 from fra.emulator.bybit.private import Private
 from fra.emulator.bybit.render import Row
-from fra.matching import BalanceChanged, Event, Filled, FundingPaid, OrderChanged, PositionChanged
+from fra.matching import BalanceChanged, Event, Filled, FundingPaid, OrderChanged, PositionChanged, SettingChanged
 
 _BY_CATEGORY = ("order", "execution", "execution.fast", "position")
 TOPICS = frozenset({"wallet", *_BY_CATEGORY, *(f"{topic}.{c}" for topic in _BY_CATEGORY for c in MARKETS)}) - {
@@ -72,5 +72,8 @@ class Session:
                 yield "execution", category, {"category": category, **rows.funding(payment), "feeCoin": payment.asset}
             case PositionChanged(position=position):
                 yield "position", rows.category(position.symbol), rows.position_event(position, now)
+            case SettingChanged(symbol=str(symbol), name="leverage"):
+                for position in rows.exchange.engine.positions(self.account.name, symbol):
+                    yield "position", rows.category(symbol), rows.position_event(position, now)
             case BalanceChanged(asset=asset):
                 yield "wallet", "", self._private.wallet(self.account, [asset])

@@ -109,7 +109,7 @@ class Rows:
             "stopOrderType": "" if trigger is None else "tpslOrder" if spot else "Stop",
             "lastPriceOnCreated": "",
             "orderStatus": self._status(order, spot=spot),
-            "createType": "CreateByLiq" if order.liquidation else "CreateByUser",
+            "createType": _create_type(order),
             "takeProfit": "",
             "cumExecValue": text(order.cost),
             "smpType": "None",
@@ -200,7 +200,7 @@ class Rows:
             "execQty": self._size(fill.symbol, fill.amount),
             "extraFees": "",
         }
-        return row if spot else row | {"createType": "CreateByUser", "execPnl": text(fill.realised)}
+        return row if spot else row | {"createType": _create_type(order), "execPnl": text(fill.realised)}
 
     def fast(self, fill: Fill) -> Row:
         """As `execution.fast` has it."""
@@ -311,6 +311,10 @@ class Rows:
         row = self.position(position, now_ms)
         row["entryPrice"] = row.pop("avgPrice")
         return row | {"category": self.category(position.symbol)}
+
+
+def _create_type(order: Order) -> str:
+    return "CreateByLiq" if order.liquidation else "CreateByUser"
 
 
 def _round(price: Decimal | None) -> Decimal | None:
