@@ -29,10 +29,15 @@ def point_binance(client: Any, markets: Mapping[str, Mapping[str, str]]) -> Any:
         "fapiPublic": usdm["rest"] + "/fapi/v1",
         "fapiPublicV2": usdm["rest"] + "/fapi/v2",
         "fapiPublicV3": usdm["rest"] + "/fapi/v3",
+        "fapiPrivate": usdm["rest"] + "/fapi/v1",
+        "fapiPrivateV2": usdm["rest"] + "/fapi/v2",
+        "fapiPrivateV3": usdm["rest"] + "/fapi/v3",
         "dapiPublic": usdm["rest"] + "/dapi/v1",
         "eapiPublic": usdm["rest"] + "/eapi/v1",
     }
-    client.urls["api"]["ws"] |= {"spot": spot["ws"] + "/ws", "linear": usdm["ws"] + "/ws"}
+    ws = client.urls["api"]["ws"]
+    ws |= {"spot": spot["ws"] + "/ws", "linear": usdm["ws"] + "/ws"}
+    ws["ws-api"] |= {"spot": spot["ws_api"]}
     return client
 
 
@@ -60,7 +65,8 @@ def point_htx(client: Any, markets: Mapping[str, Mapping[str, str]]) -> Any:
     ws = client.urls["api"]["ws"]["api"]
     ws["spot"] = {"public": spot["ws"], "feed": spot["ws_feed"], "private": spot["ws_private"]}
     for kind in ("swap", "future"):
-        ws[kind]["linear"] |= {"public": linear["ws"], "private": linear["ws_private"]}
+        private = {"private": linear["ws_private"], "privateV5": linear["ws_private_v5"]}
+        ws[kind]["linear"] |= {"public": linear["ws"], **private}
     return client
 
 

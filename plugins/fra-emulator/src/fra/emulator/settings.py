@@ -38,12 +38,16 @@ class Settings:
     """OKX repeats a quiet book's sequence id this often."""
     funding_push_s: float = 30.0
     """Period of OKX's funding-rate channel; HTX's is twice as long."""
+    htx_multi_assets: bool = False
+    """HTX accounts begin in multi-assets collateral mode (the `/v5` paths) instead of single-asset."""
     htx_snapshot_lag_s: float = 0.5
     """An HTX spot book that is pulled over the socket is so much older than the deltas sent meanwhile."""
     okx_connects_per_s: int = 3
     """New OKX connections per second and path."""
     okx_initial_snapshot: bool = True
     """False is the announced mode in which `books` starts without a snapshot."""
+    listen_key_s: float = 3600.0
+    """How long a listen key of Binance's lives unless it is extended."""
     step_ms: int = 50
     """Period at which watched books move."""
     levels: int = 150

@@ -83,7 +83,16 @@ ROWS: Mapping[str, Row] = {
     _EX + "history/kline": Row("linear", MARKET, ("contract_code", "period")),
     "index/market/history/linear_swap_mark_price_kline": Row("linear", MARKET, ("contract_code", "period", "size")),
 }
-PRIVATE = ("v1/account/", "v1/order/", "v1/margin/", "v2/account/", "v2/algo-orders", "linear-swap-api/", "v5/")
+PRIVATE = (
+    "v1/account/",
+    "v1/order/",
+    "v1/margin/",
+    "v2/account/",
+    "v2/algo-orders",
+    "v2/reference/transact-fee-rate",
+    "linear-swap-api/",
+    "v5/",
+)
 """Where paths that are not in the table above need a signature."""
 
 
@@ -97,6 +106,7 @@ class Refusal(Exception):
         self.text = text
         self.number = number
         self.contract_text = contract_text or text
+        self.extra: dict[str, object] = {}
 
     def body(self, path: str, now_ms: int) -> bytes:
         """The answer in the envelope of the path's family."""
@@ -107,7 +117,7 @@ class Refusal(Exception):
             told = {"status": "error", "err_code": self.number, "err_msg": self.contract_text, "ts": now_ms}
         else:
             told = {"status": "error", "err-code": self.word, "err-msg": self.text, "data": None, "ts": now_ms}
-        return msgspec.json.encode(told)
+        return msgspec.json.encode(told | self.extra)
 
 
 def too_many() -> Refusal:
@@ -128,11 +138,6 @@ def not_found() -> Refusal:
 
 def not_allowed() -> Refusal:
     return Refusal(405, "method-not-allowed", "Request method not supported", 1067)
-
-
-def unsigned() -> Refusal:
-    key = "Incorrect Access key [Access key错误]"
-    return Refusal(200, "api-signature-not-valid", f"Signature not valid: {key}", 403, key)
 
 
 def _invalid(name: str, *, missing: bool = False) -> Refusal:

@@ -26,6 +26,7 @@ class Request(msgspec.Struct, rename={"since": "from", "until": "to"}):
     topic: str = ""
     ch: str = ""
     cid: object = None
+    contract_code: str = ""
     ts: str | int | None = None
     data: dict[str, object] | None = None
 
@@ -93,6 +94,7 @@ ROOMS: Mapping[str, Room] = {
     "/feed": Room("spot", "market", packed=True, ping_s=5.0, patience=2, books_only=True),
     "/ws/v2": Room("spot", "account", packed=False, ping_s=20.0, patience=3, no_login=2002),
     "/linear-swap-ws": Room("linear", "market", packed=True, ping_s=5.0, patience=5),
+    "/ws/v5/notification": Room("linear", "notification", packed=True, ping_s=5.0, patience=5, no_login=2003),
     "/linear-swap-notification": Room("linear", "notification", packed=True, ping_s=5.0, patience=5, no_login=2003),
 }
 """HTX docs: spot, "WebSocket Market Data" and "WebSocket Asset and Order"; USDT-M, "WebSocket Heartbeat"."""

@@ -8,11 +8,16 @@ import uuid
 import msgspec
 from aiohttp import web
 
+from fra.emulator.accounts import Account
 from fra.emulator.fanout import Board, Fanout
 from fra.emulator.htx import rest, topics
+from fra.emulator.htx.auth import Unrecognised
 from fra.emulator.htx.books import INCREMENTAL
 from fra.emulator.htx.number import raw
+from fra.emulator.htx.private import Private
+from fra.emulator.htx.spot_account import account_id
 from fra.emulator.htx.topics import Request, Room
+from fra.emulator.htx.user import MultiUser, SingleUser, SpotUser, User
 from fra.emulator.ratelimit import RollingWindow
 from fra.emulator.settings import Settings
 from fra.emulator.sockets import Connection
@@ -41,7 +46,7 @@ class _Packer:
 
 
 class HtxVenue(Venue):
-    """HTX spot and linear swap, public side; logins are refused, since nobody has an account here yet."""
+    """HTX spot and linear swap, for everybody and for accounts."""
 
     name = "htx"
 
@@ -50,8 +55,11 @@ class HtxVenue(Venue):
         self._windows: dict[tuple[str, str], RollingWindow] = {}
         self._refused: dict[str, list[int]] = {}
         self._pulls: dict[Connection, float] = {}
+        self._users: dict[Connection, User] = {}
+        self._hosts: dict[Connection, str] = {}
         self._board = Board(source, self.faults, lambda key, payload: payload, _is_book)
         self._pack = _Packer()
+        self._private = Private(source, settings, self.now_ms)
 
     def addresses(self, host: str, port: int) -> Markets:
         http, ws = f"http://{host}:{port}", f"ws://{host}:{port}"
@@ -61,6 +69,7 @@ class HtxVenue(Venue):
                 "rest": http,
                 "ws": f"{ws}/linear-swap-ws",
                 "ws_private": f"{ws}/linear-swap-notification",
+                "ws_private_v5": f"{ws}/ws/v5/notification",
             },
         }
 
@@ -70,8 +79,10 @@ class HtxVenue(Venue):
         row = rest.ROWS.get(path)
         headers: dict[str, str] = {}
         try:
+            if row is None and path.startswith(rest.PRIVATE):
+                return await self._private.answer(request, path)
             if row is None:
-                raise rest.unsigned() if path.startswith(rest.PRIVATE) else rest.not_found()
+                raise rest.not_found()
             if request.method != "GET":
                 raise rest.not_allowed()
             headers = self._count(request.remote or "", path, row.budget)
@@ -133,6 +144,7 @@ class HtxVenue(Venue):
             return web.Response(status=404)
         connection = await self.upgrade(request, market=room.market, pack=self._pack if room.packed else None)
         connection.path = request.path.rstrip("/")
+        self._hosts[connection] = request.host
         return connection
 
     async def opened(self, connection: Connection, request: web.Request) -> None:
@@ -161,7 +173,7 @@ class HtxVenue(Venue):
         elif room.kind == "market":
             self._market(connection, room, asked)
         else:
-            self._account(connection, room, asked)
+            self._account(connection, room, asked, text)
 
     def _say(self, connection: Connection, told: dict[str, object]) -> None:
         connection.send(msgspec.json.encode(told).decode())
@@ -242,23 +254,58 @@ class HtxVenue(Venue):
         self._say(connection, told | {"data": raw(answer.decode().removeprefix('{"data":')[:-1])})
 
     # -- the account sockets: spot's own, and the contracts' notifications, which are partly public
-    def _account(self, connection: Connection, room: Room, asked: Request) -> None:
+    def _account(self, connection: Connection, room: Room, asked: Request, text: str) -> None:
         operation = asked.op if room.kind == "notification" else asked.action
         topic = asked.topic if room.kind == "notification" else asked.ch
         login = "req" if room.kind == "account" else "auth"
         if operation not in ("sub", "unsub", login):
             self._refuse(connection, room, asked, "invalid command", 2040)
         elif operation == login:
-            self._refuse(connection, room, asked, "auth.fail" if room.kind == "account" else "auth fail", room.no_login)
+            self._login(connection, room, asked, text)
         elif not topic:
             self._refuse(connection, room, asked, "Missing required parameter.", 2040)
-        elif room.kind == "account" or not topic.startswith("public."):
-            text = "invalid.auth.state" if room.kind == "account" else "Authentication required."
-            self._refuse(connection, room, asked, text, 2002)
+        elif room.kind == "notification" and topic.startswith("public."):
+            serve = self._notify if operation == "sub" else self._unsubscribe
+            serve(connection, room, asked, topic)
+        elif (user := self._users.get(connection)) is None:
+            said = "invalid.auth.state" if room.kind == "account" else "Authentication required."
+            self._refuse(connection, room, asked, said, 2002)
         elif operation == "unsub":
-            self._unsubscribe(connection, room, asked, topic)
+            user.topics.pop(topic, None)
+            self._say(connection, room.ack(asked, topic, self.now_ms()))
+        elif code := user.join(topic, asked.contract_code):
+            self._refuse(connection, room, asked, "invalid.symbol" if code == 2001 else "Contract doesn't exist.", code)
         else:
-            self._notify(connection, room, asked, topic)
+            self.stats.subscriptions[topic] += 1
+            self._say(connection, room.ack(asked, topic, self.now_ms()))
+            user.greet(topic)
+
+    def _login(self, connection: Connection, room: Room, asked: Request, text: str) -> None:
+        try:
+            told = msgspec.json.decode(text, type=dict[str, object])
+            account = self._private.login(told, room, self._hosts[connection], connection.path)
+        except Unrecognised:
+            said = "auth.fail" if room.kind == "account" else "Authentication failure."
+            self._refuse(connection, room, asked, said, room.no_login)
+            return
+        if (before := self._users.pop(connection, None)) is not None:
+            before.close()
+        self._users[connection] = self._user(connection, account)
+        if room.kind == "account":
+            self._say(connection, room.ack(asked, "auth", self.now_ms()))
+        else:
+            who = {"user-id": str(account_id(account) + 1)}
+            self._say(connection, {"op": "auth", "type": "api", "ts": self.now_ms(), "err-code": 0, "data": who})
+
+    def _user(self, connection: Connection, account: Account) -> User:
+        def silent(channel: str) -> bool:
+            return self.faults.is_silent(connection.market, channel)
+
+        if connection.path == "/ws/v2":
+            return SpotUser(connection, account, self._private.spot, silent)
+        if connection.path == "/ws/v5/notification":
+            return MultiUser(connection, account, self._private.multi, silent)
+        return SingleUser(connection, account, self._private.single, silent)
 
     def _notify(self, connection: Connection, room: Room, asked: Request, topic: str) -> None:
         _, _, rest_ = topic.partition(".")
@@ -291,9 +338,15 @@ class HtxVenue(Venue):
             now = self.now_ms()
             connection.unanswered.append(now)
             self._say(connection, room.ping(now))
+            if isinstance(user := self._users.get(connection), SingleUser):
+                user.repeat()
 
     def ended(self, connection: Connection) -> None:
         self._pulls.pop(connection, None)
+        self._hosts.pop(connection, None)
+        user = self._users.pop(connection, None)
+        if user is not None:
+            user.close()
         self._board.leave_all(connection)
 
     # -- test switches
