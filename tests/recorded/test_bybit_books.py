@@ -177,7 +177,7 @@ async def test_recorded_best_prices_are_tickers(path: Path, topic: str) -> None:
             await ended.wait()
     state: dict[str, Any] = {}
     for ticker, message in zip(seen, map(json.loads, recorded), strict=True):
-        state |= {side: rows for side, rows in _told(message)}
+        state |= dict(_told(message))
         assert ((ticker.bid, ticker.bid_amount), (ticker.ask, ticker.ask_amount)) == (
             best(state["b"]),
             best(state["a"]),
