@@ -41,6 +41,10 @@ class Conditionals:
         """The algo order as it was last seen."""
         return self._rows.get(algo_id)
 
+    def forget(self, algo_id: str | None) -> None:
+        """OKX knows it no more."""
+        self._rows.pop(algo_id or "", None)
+
     def waiting(self) -> list[wire.AlgoOrder]:
         """Those that were not triggered when they were last seen."""
         return [row for row in self._rows.values() if account.ALGO_STATES.get(row.state) is OrderStatus.OPEN]

@@ -16,18 +16,21 @@ Row = TypeVar("Row", wire.Order, wire.AlgoOrder, wire.Fill, wire.Position, wire.
 
 _PAGE: Final = 100
 _DAY_MS: Final = 86_400_000
+_ID_DIGITS: Final = 24  # so that ids sort as the numbers that they are
 
 
 class OKXListings(CustomExchangePlugin):
     """Reads lists of an account whole, and finds the symbols that their rows are about."""
 
     _listed: Mapping[str, Symbol]
-    _strangers: set[str]
+    _sought: set[str]
+    _reported: set[str]
 
     async def initialize(self) -> None:
         await super().initialize()
         self._listed = {}
-        self._strangers = set()
+        self._sought = set()
+        self._reported = set()
 
     async def load_symbols(self) -> None:
         """Know the instruments; asks once."""
@@ -40,7 +43,8 @@ class OKXListings(CustomExchangePlugin):
             return [(row, symbol) for row in rows if row.instId == symbol.venue_id]
         wanted = [row for row in rows if self.covers(row.instType)]
         unknown = {row.instId for row in wanted} - self._listed.keys()
-        if unknown - self._strangers:
+        if unknown - self._sought:  # listed since then, perhaps
+            self._sought |= unknown
             await self.get_symbols()
         return [(row, of) for row in wanted if (of := self.listed(row.instId)) is not None]
 
@@ -51,8 +55,8 @@ class OKXListings(CustomExchangePlugin):
     def listed(self, venue_id: str) -> Symbol | None:
         """The symbol of this id; None, and reported once, where none is listed."""
         symbol = self._listed.get(venue_id)
-        if symbol is None and venue_id not in self._strangers:
-            self._strangers.add(venue_id)
+        if symbol is None and venue_id not in self._reported:
+            self._reported.add(venue_id)
             error = ExchangeAPIError(
                 f"the account tells of {venue_id}, which is not listed", code="unlisted", exchange=self.config.name
             )
@@ -87,7 +91,7 @@ class OKXListings(CustomExchangePlugin):
             found = await self._pages(rows, symbol, span, id_of)
         found = [
             item
-            for item in sorted(found, key=lambda item: (time_of(item), id_of(item)))
+            for item in sorted(found, key=lambda item: (time_of(item), id_of(item).zfill(_ID_DIGITS)))
             if (since is None or time_of(item) >= since) and (until is None or time_of(item) < until)
         ]
         return found[-most:] if since is None else found[:most]
@@ -113,9 +117,10 @@ class OKXListings(CustomExchangePlugin):
         while True:
             page = (await self.http.request(row, {**params, "after": after})).data
             found += page
-            if len(page) < _PAGE:
+            last = id_of(page[-1]) if page else None
+            if len(page) < _PAGE or last == after:
                 return found
-            after = id_of(page[-1])
+            after = last
 
     def _rows(self, rows: tuple[Endpoint[R], ...], symbol: Symbol | None) -> list[Endpoint[R]]:
         if symbol is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -273,40 +273,35 @@ class OKXTrading(OKXListings):
         OKX finds ended orders by their creation. So the older ones are found by their fills, and by ``canceled``,
         of which there are few: what was not filled at all is forgotten after two hours.
         """
-        waiting = {row.algoId: row for row in self.conditionals.waiting()}
+        waiting = self.conditionals.waiting()
         open_orders = await self.get_open_orders()
         past: list[Order | Fill] = []
         if since is not None:
             past = await self._past(since, {order.id for order in open_orders}, waiting)
-        swaps = "swap" in self.markets
-        return [
-            *past,
-            *open_orders,
-            *await self.get_balance(),
-            *(await self.get_positions() if swaps else ()),
-        ]
+        positions = await self.get_positions() if "swap" in self.markets else ()
+        return [*past, *open_orders, *await self.get_balance(), *positions]
 
     async def _past(
-        self, since: int, open_ids: set[str | None], waiting: Mapping[str, wire.AlgoOrder]
+        self, since: int, open_ids: set[str | None], waiting: Sequence[wire.AlgoOrder]
     ) -> list[Order | Fill]:
-        fills = await self._pages(FILLS, None, {"begin": since}, lambda row: row.billId)
+        fills = await self.named(await self._pages(FILLS, None, {"begin": since}, lambda row: row.billId))
         ended = await self._pages(ENDED, None, {"begin": since, "state": "filled"}, lambda row: row.ordId)
-        ended += [
-            row
-            for row in await self._pages(ENDED, None, {"state": "canceled"}, lambda row: row.ordId)
-            if int(row.uTime) >= since
-        ]
+        cancelled = await self._pages(ENDED, None, {"state": "canceled"}, lambda row: row.ordId)
+        ended += [row for row in cancelled if int(row.uTime) >= since]
         await self._learn(ended, None)
-        found = [self.conditionals.order(row, of) for row, of in await self.named(ended, None)]
-        named_fills = [(self.fill(row, of), of) for row, of in await self.named(fills, None)]
+        found = [self.conditionals.order(row, of) for row, of in await self.named(ended)]
         known = {order.id for order in found} | open_ids
-        missing = {fill.order_id: of for fill, of in named_fills if fill.order_id not in known}
-        missing |= {id_: self._listed[row.instId] for id_, row in waiting.items() if id_ not in known}
-        for order_id, of in missing.items():
-            if order_id is not None:
-                found.append(await self.get_order(order_id, of))
+        missing = {self.fill(row, of).order_id: of for row, of in fills}
+        missing |= {row.algoId: of for row, of in await self.named(waiting)}
+        for order_id in missing.keys() - known - {None}:
+            try:
+                found.append(await self.get_order(order_id, missing[order_id]))
+            except OrderNotFound as error:
+                self.streams.report(error, where="account")
+                self.conditionals.forget(order_id)
         found.sort(key=lambda order: order.timestamp_ms or 0)
-        return [*found, *sorted((fill for fill, _ in named_fills), key=lambda fill: fill.timestamp_ms)]
+        executions = [self.fill(row, of) for row, of in reversed(fills)]
+        return [*found, *sorted(executions, key=lambda fill: fill.timestamp_ms)]
 
     # --- conditional orders
 
