@@ -9,7 +9,7 @@ from typing import Final
 from fra.core import Balance, FundingPayment, MarginMode, Position, PositionSide, Symbol
 from fra.exchanges.binance import account_wire as wire
 from fra.exchanges.binance.convert import SPOT, USDM
-from fra.exchanges.binance.orders import POSITION_SIDES, number
+from fra.exchanges.binance.orders import POSITION_SIDES, moment, number
 
 MARGIN_MODES: Final = {
     "cross": MarginMode.CROSS,
@@ -25,7 +25,11 @@ def spot_balances(account: wire.SpotAccount) -> list[Balance]:
     """What is there; assets of which nothing is are left out."""
     return [
         Balance(
-            asset=row.asset, market=SPOT, free=row.free, total=row.free + row.locked, timestamp_ms=account.updateTime
+            asset=row.asset,
+            market=SPOT,
+            free=row.free,
+            total=row.free + row.locked,
+            timestamp_ms=moment(account.updateTime),
         )
         for row in account.balances
         if row.free or row.locked
@@ -35,7 +39,7 @@ def spot_balances(account: wire.SpotAccount) -> list[Balance]:
 def pushed_balances(event: wire.AccountPosition) -> list[Balance]:
     """The balances that changed, with zeros: that is how one learns that an asset is gone."""
     return [
-        Balance(asset=row.a, market=SPOT, free=row.f, total=row.f + row.l, timestamp_ms=event.u or event.E)
+        Balance(asset=row.a, market=SPOT, free=row.f, total=row.f + row.l, timestamp_ms=moment(event.u or event.E))
         for row in event.B
     ]
 
@@ -52,7 +56,7 @@ def usdm_balances(account: wire.UsdmAccount) -> list[Balance]:
             market=USDM,
             free=min(row.availableBalance, row.marginBalance),
             total=row.marginBalance,
-            timestamp_ms=row.updateTime or None,
+            timestamp_ms=moment(row.updateTime),
         )
         for row in account.assets
         if row.walletBalance or row.marginBalance or row.initialMargin
@@ -85,7 +89,7 @@ def positions(
                 leverage=number(leverage),
                 margin_mode=MARGIN_MODES.get(margin.lower()),
                 hedge_mode=row.positionSide != "BOTH",
-                timestamp_ms=row.updateTime or None,
+                timestamp_ms=moment(row.updateTime),
             )
         )
     return found
@@ -110,7 +114,7 @@ def pushed_position(
         leverage=leverage,
         margin_mode=MARGIN_MODES.get(row.mt.lower()),
         hedge_mode=row.ps != "BOTH",
-        timestamp_ms=timestamp_ms,
+        timestamp_ms=moment(timestamp_ms),
     )
 
 

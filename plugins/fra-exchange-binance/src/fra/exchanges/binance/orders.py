@@ -50,6 +50,8 @@ _TIMES_IN_FORCE: Final = {
     "FOK": TimeInForce.FOK,
 }
 _NONE: Final = ("", "NONE")
+_NO_TIME: Final = 100_000_000_000
+"""Milliseconds, in 1973: whatever is smaller is no time that anything happened at Binance."""
 
 
 def number(text: str | None) -> Decimal | None:
@@ -58,6 +60,11 @@ def number(text: str | None) -> Decimal | None:
         return None
     value = Decimal(text)
     return value if value > 0 else None
+
+
+def moment(told_ms: int | None) -> int | None:
+    """A time; the venue writes 0 or less where there was none."""
+    return told_ms if told_ms is not None and told_ms > _NO_TIME else None
 
 
 def amount(text: str | None) -> Decimal:
@@ -102,8 +109,8 @@ def order(row: wire.Order, symbol: Symbol, *, created: bool = False) -> Order:
         reduce_only=row.reduceOnly,
         position_side=POSITION_SIDES.get(row.positionSide),
         reason=row.status if row.status == "EXPIRED_IN_MATCH" else None,
-        created_ms=changed if created else row.time,
-        timestamp_ms=changed,
+        created_ms=moment(changed if created else row.time),
+        timestamp_ms=moment(changed),
     )
 
 
@@ -173,8 +180,8 @@ def _algo(
         reduce_only=reduce_only,
         position_side=POSITION_SIDES.get(position_side),
         reason=reason or None,
-        created_ms=created_ms,
-        timestamp_ms=timestamp_ms,
+        created_ms=moment(created_ms),
+        timestamp_ms=moment(timestamp_ms),
     )
 
 
@@ -199,8 +206,8 @@ def spot_report(event: wire.ExecutionReport, symbol: Symbol) -> Order:
         time_in_force=_TIMES_IN_FORCE.get(event.f),
         post_only=event.o == "LIMIT_MAKER",
         reason=reason if event.r in _NONE else event.r,
-        created_ms=event.O,
-        timestamp_ms=event.T,
+        created_ms=moment(event.O),
+        timestamp_ms=moment(event.T),
     )
 
 
@@ -225,7 +232,7 @@ def usdm_update(event: wire.OrderPush, symbol: Symbol) -> Order:
         reduce_only=event.R,
         position_side=POSITION_SIDES.get(event.ps),
         reason=event.X if event.X == "EXPIRED_IN_MATCH" else None,
-        timestamp_ms=event.T,
+        timestamp_ms=moment(event.T),
     )
 
 
