@@ -104,16 +104,15 @@ ROWS: Mapping[str, Row] = {
 EMPTY_LISTINGS: Mapping[str, str] = {"/dapi/v1/exchangeInfo": "dapi", "/eapi/v1/exchangeInfo": "eapi"}
 """Markets that are not traded here."""
 EMPTY_LISTS = (
+    "/sapi/v1/margin/allPairs",
+    "/sapi/v1/margin/isolated/allPairs",
+    "/sapi/v1/margin/allAssets",
     "/dapi/v1/premiumIndex",
     "/dapi/v1/fundingInfo",
     "/dapi/v1/fundingRate",
     "/dapi/v1/ticker/",
     "/eapi/v1/ticker",
     "/eapi/v1/mark",
-)
-PRIVATE = re.compile(
-    r"/(s|p)api/|/api/v3/(account|order|openOrders|allOrders|myTrades|rateLimit|userDataStream)"
-    r"|/fapi/v\d/(account|balance|order|openOrder|allOrders|userTrades|position|leverage|income|margin|listenKey|batchOrders|algo|commission)"
 )
 
 

@@ -4,12 +4,14 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from aiohttp import web
 
 from fra.emulator.binance import listing, rest
+from fra.emulator.binance.private import ENDPOINTS, Private
+from fra.emulator.binance.user import ListenKey, ListenKeys, UserStream, encode
 from fra.emulator.fanout import Board, Fanout
 from fra.emulator.ratelimit import Charge, RollingWindow, WeightWindow
 from fra.emulator.settings import Settings
@@ -20,6 +22,7 @@ from fra.emulator.venue import Markets, Venue
 _SPOT_BASE, _USDM_BASE = "/stream.binance", "/fstream.binance"
 """Named as the venue's own hosts: clients tell the markets apart by `stream` and `fstream` in the URL."""
 _PREFIXES: Mapping[str, str] = {_SPOT_BASE: "spot", _USDM_BASE: "usdm", "/spot": "spot", "/usdm": "usdm"}
+_WS_API = "/ws-api/v3"
 _TAIL = re.compile(r"(?:/(?P<route>public|market|private|pm))?(?:/(?P<form>ws|stream))?(?:/(?P<names>.*))?")
 _PUBLIC = re.compile(r"(rpiDepth|depth|bookTicker|trade)(\d+)?(@.*)?|!bookTicker")
 _MESSAGES_PER_S: Mapping[str, int] = {"spot": 5, "usdm": 10}
@@ -52,8 +55,14 @@ class _Control(msgspec.Struct):
     id: int | str | None = None
 
 
+class _ApiRequest(msgspec.Struct):
+    id: int | str | None
+    method: str
+    params: dict[str, object] = {}
+
+
 class BinanceVenue(Venue):
-    """Binance spot and USD-M, public side."""
+    """Binance spot and USD-M, for everybody and for accounts."""
 
     name = "binance"
 
@@ -73,13 +82,17 @@ class BinanceVenue(Venue):
         }
         self._raw = window(300_000, 5)
         self._funding = RollingWindow(500, minute * 5)
+        self._keys = ListenKeys(lambda: settings.listen_key_s)
+        self._private = Private(lambda: self.source.exchange, settings, self.now_ms, self._keys.manage)
+        self._users: dict[Connection, UserStream] = {}
+        self._user_keys: dict[Connection, str] = {}
         self._board = Board(source, self.faults, _wrap, _is_book)
 
     def addresses(self, host: str, port: int) -> Markets:
         rest_url = f"http://{host}:{port}"
         ws = f"ws://{host}:{port}"
         return {
-            "spot": {"rest": rest_url, "ws": ws + _SPOT_BASE},
+            "spot": {"rest": rest_url, "ws": ws + _SPOT_BASE, "ws_api": ws + _WS_API},
             "usdm": {
                 "rest": rest_url,
                 "ws": ws + _USDM_BASE,
@@ -98,13 +111,17 @@ class BinanceVenue(Venue):
     # -- REST
     async def answer(self, request: web.Request) -> web.Response:
         path, params = request.path, dict(request.query)
-        row = rest.ROWS.get(path)
-        market = row.market if row is not None else "usdm" if path.startswith("/fapi") else "spot"
-        charge = self._charge(market, row.weight(params) if row is not None else 1)
+        row, private = rest.ROWS.get(path), ENDPOINTS.get((request.method, path))
+        market = "usdm" if path.startswith("/fapi") else "spot"
+        weight = private.weight if private is not None else row.weight(params) if row is not None else 1
+        charge = self._charge(market, weight)
         headers = self._headers(market, charge)
         if charge.status != 200:
             return self._over_limit(market, charge, headers)
         try:
+            if private is not None:
+                body = await self._private.answer(request, private, headers)
+                return web.Response(body=body, content_type="application/json", headers=headers)
             if row is None:
                 return self._unlisted(request, headers)
             if request.method != "GET":
@@ -175,10 +192,6 @@ class BinanceVenue(Venue):
         if path.split("/")[1] in ("dapi", "eapi") and path.endswith(("/time", "/ping")):
             body = msgspec.json.encode({"serverTime": self.now_ms()} if path.endswith("time") else {})
             return web.Response(body=body, content_type="application/json", headers=headers)
-        if rest.PRIVATE.match(path):
-            if not request.headers.get("X-MBX-APIKEY"):
-                raise rest.Refusal(401, -2014, "API-key format invalid.")
-            raise rest.Refusal(401, -2015, "Invalid API-key, IP, or permissions for action.")
         raise rest.Refusal(404, -5000, f"Path {path}, Method {request.method} is invalid")
 
     # -- sockets
@@ -197,11 +210,11 @@ class BinanceVenue(Venue):
         return market or ("usdm" if route else "spot"), route, match["form"] or "ws", match["names"] or ""
 
     async def accept(self, request: web.Request) -> Connection | web.Response:
-        found = self._route(request.path)
+        found = ("spot", "api", "ws", "") if request.path == _WS_API else self._route(request.path)
         if found is None:
             return web.Response(status=404)
         market, route, form, _ = found
-        if route and market == "spot":
+        if route not in ("", "api") and market == "spot":
             return web.Response(status=404)
         if self.too_many_connects(request, room="", limit=300, window_s=300 * self.settings.rate_window_scale):
             return web.Response(status=429)
@@ -213,10 +226,76 @@ class BinanceVenue(Venue):
         found = self._route(request.path)
         names = found[3].split("/") if found is not None and found[3] else []
         names += [n for n in request.query.get("streams", "").split("/") if n]
+        for key in [request.query.get("listenKey", ""), *names]:
+            if (found_key := self._keys.find(key)) is not None and connection.market == "usdm":
+                wanted = {kind for kind in request.query.get("events", "").split("/") if kind}
+                self._open_user_stream(connection, found_key, wanted)
         for fanout in [
             f for f in (self._join(connection, n) for n in names if "@" in n or n.startswith("!")) if f is not None
         ]:
             fanout.admit(connection)
+
+    def _open_user_stream(self, connection: Connection, key: ListenKey, wanted: set[str]) -> None:
+        """A listen key in the address: the account's events, or those that are asked for; an unknown key is silent."""
+
+        def push(told: dict[str, object]) -> None:
+            if self._keys.find(key.key) is None or (wanted and told["e"] not in wanted):
+                return
+            if not self.faults.is_silent("usdm", "user"):
+                connection.send(self._wrapped(connection, key.key, told))
+
+        self._users[connection] = UserStream("usdm", key.account, self.exchange, push)
+        self._user_keys[connection] = key.key
+        self.stats.subscriptions["listenKey"] += 1
+
+    @staticmethod
+    def _wrapped(connection: Connection, key: str, told: dict[str, object]) -> str:
+        return encode({"stream": key, "data": told} if connection.combined else told)
+
+    def _on_api(self, connection: Connection, text: str) -> None:
+        """One request of the spot WebSocket API ("User Data Stream requests")."""
+        try:
+            request = msgspec.json.decode(text, type=_ApiRequest)
+        except msgspec.MsgspecError:
+            connection.send('{"id":null,"status":400,"error":{"code":-1135,"msg":"Invalid JSON Request"}}')
+            return
+        result: dict[str, object] = {}
+        error: rest.Refusal | None = None
+        try:
+            match request.method:
+                case "ping":
+                    pass
+                case "time":
+                    result = {"serverTime": self.now_ms()}
+                case "userDataStream.subscribe.signature":
+                    account = self._private.authenticate_socket(request.params)
+                    self._end_user_stream(connection)
+                    self._users[connection] = UserStream("spot", account, self.exchange, self._api_push(connection))
+                    self.stats.subscriptions["userDataStream"] += 1
+                    result = {"subscriptionId": 0}
+                case "userDataStream.unsubscribe":
+                    self._end_user_stream(connection)
+                case "session.logon" | "userDataStream.subscribe":
+                    raise rest.Refusal(400, -4056, "HMAC_SHA256 API key is not supported.")
+                case other:
+                    raise rest.Refusal(400, -1130, f"Unknown method '{other}'.")
+        except rest.Refusal as refusal:
+            error = refusal
+        told: dict[str, object] = {"id": request.id, "status": 200 if error is None else error.status}
+        told |= {"result": result} if error is None else {"error": {"code": error.code, "msg": error.message}}
+        connection.send(encode({**told, "rateLimits": []}))
+
+    def _api_push(self, connection: Connection) -> Callable[[dict[str, object]], None]:
+        def push(told: dict[str, object]) -> None:
+            if not self.faults.is_silent("spot", "user"):
+                connection.send(encode({"subscriptionId": 0, "event": told}))
+
+        return push
+
+    def _end_user_stream(self, connection: Connection) -> None:
+        self._user_keys.pop(connection, None)
+        if (stream := self._users.pop(connection, None)) is not None:
+            stream.close()
 
     def _join(self, connection: Connection, name: str) -> Fanout | None:
         key = stream_key(connection.market, name)
@@ -230,6 +309,9 @@ class BinanceVenue(Venue):
         return self._board.find(key)
 
     async def received(self, connection: Connection, text: str) -> None:
+        if connection.path == "api":
+            self._on_api(connection, text)
+            return
         try:
             control = msgspec.json.decode(text, type=_Control)
         except msgspec.ValidationError as error:
@@ -314,9 +396,20 @@ class BinanceVenue(Venue):
             await asyncio.sleep(max(0.005, min(deadlines) - time.monotonic()))
 
     def ended(self, connection: Connection) -> None:
+        self._end_user_stream(connection)
         self._board.leave_all(connection)
 
     # -- test switches
+    def expire_listen_keys(self) -> int:
+        """End every listen key now, as after an hour without a PUT; how many there were."""
+        ended = self._keys.expire()
+        for connection, key in list(self._user_keys.items()):
+            if any(key == known.key for known in ended):
+                told: dict[str, object] = {"e": "listenKeyExpired", "E": self.now_ms(), "listenKey": key}
+                connection.send(self._wrapped(connection, key, told))
+                self._end_user_stream(connection)
+        return len(ended)
+
     def announce_shutdown(self) -> None:
         """Push `serverShutdown` to spot connections (USD-M has none)."""
         for connection in self.sockets("spot"):
