@@ -253,7 +253,7 @@ class MultiAssets(ContractAccount):
 
     # -- rows
     def row(self, order: Order) -> Row:
-        """An order; a fee that was paid is positive."""
+        """An order; a fee that was paid is negative here, and positive in a trade."""
         listing = self.live.listing(order.symbol)
         price = order.price if order.price is not None else Decimal(0)
         limit = "post_only" if order.post_only else "limit"
@@ -279,7 +279,7 @@ class MultiAssets(ContractAccount):
             "trade_volume": plain(listing.size(order.filled)),
             "trade_turnover": plain(order.cost),
             "fee_currency": order.fee_asset if order.filled else "",
-            "fee": plain(order.fee),
+            "fee": plain(-order.fee),
             "price_protect": False,
             "contract_type": "swap",
             "created_time": str(order.created_ms),
