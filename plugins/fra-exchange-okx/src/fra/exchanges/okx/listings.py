@@ -88,7 +88,7 @@ class OKXListings(CustomExchangePlugin):
             ]
         else:
             # OKX answers with the newest of a range: all of it has to be read to know the first.
-            found = await self._pages(rows, symbol, span, id_of)
+            found = await self.pages(rows, symbol, span, id_of)
         found = [
             item
             for item in sorted(found, key=lambda item: (time_of(item), id_of(item).zfill(_ID_DIGITS)))
@@ -96,7 +96,7 @@ class OKXListings(CustomExchangePlugin):
         ]
         return found[-most:] if since is None else found[:most]
 
-    async def _pages(
+    async def pages(
         self,
         rows: tuple[Endpoint[wire.Reply[T]], ...],
         symbol: Symbol | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -210,7 +210,7 @@ class OKXTrading(OKXListings):
             if parent is None:
                 raise
             return await self._as_order(parent, symbol)
-        await self._learn(reply.data, symbol)
+        await self.learn(reply.data, symbol)
         return self.conditionals.order(reply.data[0], symbol)
 
     async def get_open_orders(self, symbol: Symbol | None = None) -> list[Order]:
@@ -242,7 +242,7 @@ class OKXTrading(OKXListings):
             id_of=lambda row: row.ordId,
             time_of=lambda row: int(row.cTime),
         )
-        await self._learn(rows, symbol)
+        await self.learn(rows, symbol)
         return [self.conditionals.order(row, of) for row, of in await self.named(rows, symbol)]
 
     async def get_trade_history(
@@ -264,44 +264,6 @@ class OKXTrading(OKXListings):
             time_of=lambda row: int(row.ts),
         )
         return [self.fill(row, of) for row, of in await self.named(rows, symbol)]
-
-    # --- what became of the account while nobody listened
-
-    async def account_since(self, since: int | None) -> list[Order | Fill | Balance | Position]:
-        """Open orders, balances and positions; with ``since`` (UTC ms) also what ended and was filled after it.
-
-        OKX finds ended orders by their creation. So the older ones are found by their fills, and by ``canceled``,
-        of which there are few: what was not filled at all is forgotten after two hours.
-        """
-        waiting = self.conditionals.waiting()
-        open_orders = await self.get_open_orders()
-        past: list[Order | Fill] = []
-        if since is not None:
-            past = await self._past(since, {order.id for order in open_orders}, waiting)
-        positions = await self.get_positions() if "swap" in self.markets else ()
-        return [*past, *open_orders, *await self.get_balance(), *positions]
-
-    async def _past(
-        self, since: int, open_ids: set[str | None], waiting: Sequence[wire.AlgoOrder]
-    ) -> list[Order | Fill]:
-        fills = await self.named(await self._pages(FILLS, None, {"begin": since}, lambda row: row.billId))
-        ended = await self._pages(ENDED, None, {"begin": since, "state": "filled"}, lambda row: row.ordId)
-        cancelled = await self._pages(ENDED, None, {"state": "canceled"}, lambda row: row.ordId)
-        ended += [row for row in cancelled if int(row.uTime) >= since]
-        await self._learn(ended, None)
-        found = [self.conditionals.order(row, of) for row, of in await self.named(ended)]
-        known = {order.id for order in found} | open_ids
-        missing = {self.fill(row, of).order_id: of for row, of in fills}
-        missing |= {row.algoId: of for row, of in await self.named(waiting)}
-        for order_id in missing.keys() - known - {None}:
-            try:
-                found.append(await self.get_order(order_id, missing[order_id]))
-            except OrderNotFound as error:
-                self.streams.report(error, where="account")
-                self.conditionals.forget(order_id)
-        found.sort(key=lambda order: order.timestamp_ms or 0)
-        executions = [self.fill(row, of) for row, of in reversed(fills)]
-        return [*found, *sorted(executions, key=lambda fill: fill.timestamp_ms)]
 
     # --- conditional orders
 
@@ -355,7 +317,7 @@ class OKXTrading(OKXListings):
             )
         return bool(triggered)
 
-    async def _learn(self, rows: Iterable[wire.Order], symbol: Symbol | None) -> None:
+    async def learn(self, rows: Iterable[wire.Order], symbol: Symbol | None) -> None:
         """Make the algo orders known that these orders came of."""
         for row, of in await self.named([row for row in rows if conditional.is_triggered(row)], symbol):
             if self.conditionals.get(row.algoId) is None:
@@ -377,7 +339,7 @@ class OKXTrading(OKXListings):
         )
         for row in waiting:
             self.conditionals.remember(row)
-        await self._learn(open_rows, symbol)
+        await self.learn(open_rows, symbol)
         return await self.named(open_rows, symbol), await self.named(waiting, symbol)
 
     async def _cancelled(self, order_id: str | None, client_order_id: str | None, symbol: Symbol) -> Order:

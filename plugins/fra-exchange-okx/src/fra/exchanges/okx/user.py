@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import attrs
 
 from fra.adapters.custom import UserChannel, UserFeed
-from fra.core import Balance, Fill, Order, Position, PositionSide, StreamSource, Symbol, UserEvent
+from fra.core import Balance, Fill, Order, OrderNotFound, Position, PositionSide, StreamSource, Symbol, UserEvent
 from fra.exchanges.okx import account, conditional, wire
-from fra.exchanges.okx.tables import ACCOUNT_CHANNEL, ALGO_CHANNEL, ORDER_CHANNEL, POSITION_CHANNEL
+from fra.exchanges.okx.tables import ACCOUNT_CHANNEL, ALGO_CHANNEL, ENDED, FILLS, ORDER_CHANNEL, POSITION_CHANNEL
 from fra.exchanges.okx.trading import OKXTrading
 
 Row = TypeVar("Row", wire.Order, wire.AlgoOrder, wire.Position)
@@ -58,11 +58,52 @@ class UserData:
         self._ready = True
         held, self._held = self._held, []
         early = [event for told in held for event in told()]
-        now = await self._plugin.account_since(since)
-        self._sides = {
-            event.symbol: event.side for event in now if isinstance(event, Position) and not event.hedge_mode
-        }
+        self._sides.clear()
+        now = await self._account_now(since)
+        for event in now:
+            if isinstance(event, Position) and not event.hedge_mode:
+                self._sides.setdefault(event.symbol, event.side)  # a push in the meantime is newer
         return [*early, *now]
+
+    # --- what happened while nobody listened
+
+    async def _account_now(self, since: int | None) -> list[Order | Fill | Balance | Position]:
+        """Open orders, balances and positions; with ``since`` (UTC ms) also what ended and was filled after it.
+
+        OKX finds ended orders by their creation. So the older ones are found by their fills, and by ``canceled``,
+        of which there are few: what was not filled at all is forgotten after two hours.
+        """
+        plugin = self._plugin
+        waiting = plugin.conditionals.waiting()
+        open_orders = await plugin.get_open_orders()
+        past: list[Order | Fill] = []
+        if since is not None:
+            past = await self._past(since, {order.id for order in open_orders}, waiting)
+        positions = await plugin.get_positions() if "swap" in plugin.markets else ()
+        return [*past, *open_orders, *await plugin.get_balance(), *positions]
+
+    async def _past(
+        self, since: int, open_ids: set[str | None], waiting: Sequence[wire.AlgoOrder]
+    ) -> list[Order | Fill]:
+        plugin = self._plugin
+        fills = await plugin.named(await plugin.pages(FILLS, None, {"begin": since}, lambda row: row.billId))
+        ended = await plugin.pages(ENDED, None, {"begin": since, "state": "filled"}, lambda row: row.ordId)
+        cancelled = await plugin.pages(ENDED, None, {"state": "canceled"}, lambda row: row.ordId)
+        ended += [row for row in cancelled if int(row.uTime or 0) >= since]
+        await plugin.learn(ended, None)
+        found = [plugin.conditionals.order(row, of) for row, of in await plugin.named(ended)]
+        known = {order.id for order in found} | open_ids
+        missing = {plugin.fill(row, of).order_id: of for row, of in fills}
+        missing |= {row.algoId: of for row, of in await plugin.named(waiting)}
+        for order_id in missing.keys() - known - {None}:
+            try:
+                found.append(await plugin.get_order(order_id, missing[order_id]))
+            except OrderNotFound as error:
+                plugin.streams.report(error, where="account")
+                plugin.conditionals.forget(order_id)
+        found.sort(key=lambda order: order.timestamp_ms or 0)
+        executions = [plugin.fill(row, of) for row, of in reversed(fills)]
+        return [*found, *sorted(executions, key=lambda fill: fill.timestamp_ms)]
 
     # --- pushes
 
