@@ -378,6 +378,16 @@ async def test_without_credentials_nothing_private_is_opened(kit, desk) -> None:
     assert ("user_data", None) not in kit.plugin.calls
 
 
+async def test_an_account_that_needs_no_credentials_is_followed_without_any(kit, desk) -> None:
+    class Simulated(kit.Memory):
+        @classmethod
+        def describe(cls):
+            return attrs.evolve(super().describe(), account_needs_credentials=False)
+
+    async with kit.running(Simulated, symbols=False):
+        await kit.plugin.follows_account.wait()
+
+
 async def test_an_answer_that_is_older_than_the_stream_does_not_turn_back_time(kit, desk) -> None:
     mem = await desk.start(api_key="key", secret_key="secret")
     source = await _user_data(kit)

@@ -248,6 +248,8 @@ class ExchangeMetadata:
     ``supported_symbols``, ``base_currencies``, ``quote_currencies`` and ``min_trade_amounts`` (base coin; quote coin
     for inverse) are filled after ``initialize()``, empty before. ``fee_structure`` holds the venue's published base
     rates as fractions (``{"taker": Decimal("0.0005")}``), per market where they differ (``"linear_swap.taker"``).
+    ``requires_credentials`` says that nothing works without a key, ``account_needs_credentials`` that its account does
+    not: False where there is an account without one, as in a simulation.
     """
 
     name: str
@@ -262,5 +264,6 @@ class ExchangeMetadata:
     min_trade_amounts: Mapping[str, Decimal] = attrs.field(factory=dict)
     fee_structure: Mapping[str, Decimal] = attrs.field(factory=dict)
     requires_credentials: bool = False
+    account_needs_credentials: bool = True
     client_order_id_rule: ClientOrderIdRule | None = None
     markets: tuple[str, ...] = ()

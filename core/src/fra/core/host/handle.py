@@ -509,11 +509,8 @@ class ExchangeHandle:
         self._plugin = plugin
         self._desk.ids = ClientOrderIds(plugin.describe().client_order_id_rule)
         await self._hub.repoint(plugin)
-        if (
-            self._account is None
-            and config.has_credentials
-            and self.capabilities.support(Operation.SUBSCRIBE_USER_DATA)
-        ):
+        has_account = config.has_credentials or not plugin.get_metadata().account_needs_credentials
+        if self._account is None and has_account and self.capabilities.support(Operation.SUBSCRIBE_USER_DATA):
             # Whether or not a user subscribes: hooks hear of each order and fill, and unknown outcomes are found out.
             self._account = self.subscribe_user_data()
             self._account.add_listener(_ignore)
