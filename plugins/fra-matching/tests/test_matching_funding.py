@@ -48,6 +48,17 @@ def test_inverse_funding_is_position_over_mark_in_base(perp, side, change):
     assert (payment.amount, payment.asset) == (D(change), "BTC")
 
 
+def test_a_rate_that_is_known_later_is_paid_by_what_was_held_at_the_settlement(perp):
+    perp.quote(LINEAR, bids="100*2", asks="100*2")
+    perp.buy("ann", LINEAR, 2)
+    held = perp.exchange.positions("ann", LINEAR)
+    perp.sell("ann", LINEAR, 2)
+    (payment,) = perp.exchange.settle(LINEAR, D("0.001"), D(110), held=held, now_ms=8 * HOUR + 5)
+    assert (payment.position, payment.amount) == (2, D("-0.22"))
+    assert perp.total("ann", "usdm", "USDT") == 1000 - D("0.22")
+    assert perp.exchange.mark_price(LINEAR) == 100
+
+
 def test_two_accounts_against_each_other_pay_each_other(perp):
     perp.sell("bob", LINEAR, 2, 100)
     perp.buy("ann", LINEAR, 2, 100)

@@ -328,16 +328,21 @@ class Exchange:
         """The first boundary of the interval (UTC) after the last settlement; None if there is no funding."""
         return self._floor.market(symbol).next_settlement_ms()
 
-    def settle(self, symbol: str, rate: Decimal, mark: Decimal, *, now_ms: int) -> tuple[Payment, ...]:
+    def settle(
+        self, symbol: str, rate: Decimal, mark: Decimal, *, held: Iterable[Position] | None = None, now_ms: int
+    ) -> tuple[Payment, ...]:
         """Pay funding on every open position: position × mark × rate, inverse: position ÷ mark × rate; longs pay a
         positive rate.
 
-        The outside account takes the other side. It does not ask whether a settlement is due.
+        The outside account takes the other side. It does not ask whether a settlement is due. Where a rate becomes
+        known only later, ``held`` are the symbol's positions as they were when it settled (`positions`): they pay,
+        whatever became of them, and the mark price, which is of then, does not count as the present one.
         """
         market = self._floor.market(symbol)
         with self._call(now_ms):
-            market.told_mark = mark
-            payments = funding.settle(self._floor, market, rate, mark)
+            if held is None:
+                market.told_mark = mark
+            payments = funding.settle(self._floor, market, rate, mark, held)
             self._matcher.dirty[symbol] = None
         return payments
 

@@ -1,5 +1,6 @@
 """Funding: what longs pay shorts, or shorts longs, when an instrument settles."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from fra.matching.account import OUTSIDE, Account
@@ -7,30 +8,39 @@ from fra.matching.events import BalanceReason, FundingPaid, Payment
 from fra.matching.floor import BUILTIN_HOLDERS, Floor
 from fra.matching.instrument import exact
 from fra.matching.market import Market
-from fra.matching.position import Holding, MarginMode
+from fra.matching.position import Holding, MarginMode, Position
 
 
-def settle(floor: Floor, market: Market, rate: Decimal, mark: Decimal) -> tuple[Payment, ...]:
-    """Every open position pays or receives value × rate; the outside, which holds the sum of them negated, the rest."""
-    payments = [
-        _pay(floor, market, account, holding, rate, mark)
-        for account in list(market.holders.values())
-        for holding in floor.holdings(market, account)
-    ]
+def settle(
+    floor: Floor, market: Market, rate: Decimal, mark: Decimal, held: Iterable[Position] | None = None
+) -> tuple[Payment, ...]:
+    """Every open position, or each of ``held``, pays or receives value × rate; the outside takes the other side."""
+    if held is None:
+        positions = [
+            (account, holding, holding.amount)
+            for account in list(market.holders.values())
+            for holding in floor.holdings(market, account)
+        ]
+    else:
+        owners = [(floor.account(position.account), position) for position in held]
+        positions = [(a, a.holding(market.instrument, position.side), position.amount) for a, position in owners]
+    payments = [_pay(floor, market, *position, rate, mark) for position in positions]
     market.funded_ms = floor.journal.now_ms
     return tuple(payments)
 
 
-def _pay(floor: Floor, market: Market, account: Account, holding: Holding, rate: Decimal, mark: Decimal) -> Payment:
+def _pay(
+    floor: Floor, market: Market, account: Account, holding: Holding, position: Decimal, rate: Decimal, mark: Decimal
+) -> Payment:
     instrument, journal = market.instrument, floor.journal
-    amount = exact(-instrument.value(holding.amount, mark) * rate)
-    isolated = account.margin_mode(instrument.symbol) is MarginMode.ISOLATED
+    amount = exact(-instrument.value(position, mark) * rate)
+    isolated = bool(holding.amount) and account.margin_mode(instrument.symbol) is MarginMode.ISOLATED
     payment = Payment(
         id=next(journal.payment_ids),
         account=account.name,
         symbol=instrument.symbol,
         side=holding.side,
-        position=holding.amount,
+        position=position,
         rate=rate,
         mark=mark,
         amount=amount,
