@@ -101,7 +101,7 @@ def test_two_venues_quote_one_asset_alike_and_fund_it_differently() -> None:
     assert binance.funding(pepe, START) != okx.funding(pepe_okx, START)
 
 
-@pytest.mark.parametrize("venue", ["binance", "okx"])
+@pytest.mark.parametrize("venue", ["binance", "okx", "bybit", "htx"])
 def test_instruments_settle_at_one_four_and_eight_hours(venue: str) -> None:
     listed = [i for i in for_venue(venue) if i.is_swap]
     assert {i.interval_hours for i in listed} == {1, 4, 8}
