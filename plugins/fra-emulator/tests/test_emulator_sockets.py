@@ -179,7 +179,7 @@ async def test_okx_refuses_logins_and_a_fourth_connection_in_a_second(
         url = emulator.okx.markets["swap"]["ws_private"]
         socket = await wire(url)
         await socket.say({"op": "login", "args": [{"apiKey": "k", "passphrase": "p", "timestamp": "1", "sign": "s"}]})
-        assert (await socket.hear())["code"] == "60009"
+        assert (await socket.hear())["code"] == "60005"
         await wire(url)
         await wire(url)
         with pytest.raises(aiohttp.WSServerHandshakeError, match="429"):

@@ -234,10 +234,10 @@ class OkxVenue(Venue):
     def _subscribe_user(self, connection: Connection, arg: dict[str, object], id_: str | None) -> None:
         user, channel = self._users.get(connection), arg["channel"]
         room = "business" if channel == "orders-algo" else "private"
-        if connection.market != room or (channel in KINDED and arg.get("instType") not in rest.INST_TYPES | {"ANY"}):
-            self._refuse(connection, "60018", f"Wrong URL or channel:{channel} doesn't exist.", id_)
-        elif user is None:
+        if user is None:
             self._refuse(connection, "60011", "Please log in", id_)
+        elif connection.market != room or (channel in KINDED and arg.get("instType") not in rest.INST_TYPES | {"ANY"}):
+            self._refuse(connection, "60018", f"Wrong URL or channel:{channel} doesn't exist.", id_)
         else:
             self.stats.subscriptions[str(channel)] += 1
             self._event(connection, "subscribe", arg, id_)
