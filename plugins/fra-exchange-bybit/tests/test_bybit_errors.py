@@ -23,11 +23,9 @@ from fra.exchanges.bybit import wire
 from fra.exchanges.bybit.errors import ERRORS
 
 
-def error(
-    code: str, message: str = "", *, status: int | None = 200, body: bytes = b"", **headers: str
-) -> ExchangeError:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    failure = Failure(code=code, message=message, status=status, body=body, headers=named)
+def error(code: str, message: str = "", *, status: int = 200, body: bytes = b"", reset: str = "") -> ExchangeError:
+    headers = {"X-Bapi-Limit-Reset-Timestamp": reset} if reset else {}
+    failure = Failure(code=code, message=message, status=status, body=body, headers=headers)
     return ERRORS.error(failure, exchange="mine")
 
 
