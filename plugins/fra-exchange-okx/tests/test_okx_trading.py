@@ -358,6 +358,13 @@ async def test_a_cancelled_order_is_asked_for_once(venue: Any) -> None:
     assert order.reason == "cancelled by the user"
 
 
+async def test_an_order_that_is_being_cancelled_already_is_no_error(venue: Any) -> None:
+    under_way = {"code": "1", "data": [{"ordId": "11", "sCode": "51410", "sMsg": "under cancelling status"}]}
+    venue.answers |= {"POST trade/cancel-order": under_way, "GET trade/order": [row(state="canceled")]}
+    async with venue.handle() as okx:
+        assert (await okx.cancel_order("11", LINEAR)).status is OrderStatus.CANCELED
+
+
 async def test_a_cancelling_whose_result_cannot_be_asked_for_says_that_it_was_accepted(venue: Any) -> None:
     venue.answers |= {"POST trade/cancel-order": ACK, "GET trade/order": lambda params: failing(400, "50000")}
     async with venue.handle() as okx:

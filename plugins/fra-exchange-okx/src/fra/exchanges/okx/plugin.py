@@ -68,7 +68,6 @@ from fra.exchanges.okx.tables import (
     TRADES,
 )
 from fra.exchanges.okx.trading import OKXTrading
-from fra.exchanges.okx.user import UserData
 
 T = TypeVar("T")
 
@@ -331,6 +330,8 @@ class OKXPlugin(OKXTrading):
 
     def subscribe_user_data(self) -> StreamSource[UserEvent]:
         """Orders, fills, balances and positions of the configured markets."""
+        from fra.exchanges.okx.user import UserData  # who reads public data does not pay for it
+
         if not self.config.has_credentials:
             raise missing_credentials(self.config.name)
         return UserData(self).open()

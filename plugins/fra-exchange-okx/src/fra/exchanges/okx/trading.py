@@ -59,6 +59,7 @@ _MODES: Final[Mapping[PositionMode, str]] = {
     PositionMode.ONE_WAY: "net_mode",
     PositionMode.HEDGE: "long_short_mode",
 }
+_CANCELLING: Final = "51410"
 _WRONG_PARAMETER: Final = "51000"
 _WRONG_LEVEL: Final = "51010"
 
@@ -169,6 +170,9 @@ class OKXTrading(OKXListings):
             await self.http.request(endpoint_for(CANCEL, symbol), params, priority=True)
         except OrderNotFound:
             if not await self._cancel_conditional(order_id, client_order_id, symbol):
+                raise
+        except ExchangeAPIError as error:
+            if error.code != _CANCELLING:  # else it was asked for before
                 raise
         return await self._cancelled(order_id, client_order_id, symbol)
 
@@ -350,7 +354,7 @@ class OKXTrading(OKXListings):
             raise
 
     def _refusal(self, ack: wire.Ack) -> ExchangeError | None:
-        if ack.sCode in ("", "0"):
+        if ack.sCode in ("", "0", _CANCELLING):
             return None
         failure = Failure(code=ack.sCode, message=ack.sMsg, status=200)
         return self.errors.error(failure, exchange=self.config.name)
