@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from fra.core import Banned, ExchangeHandle, ExchangeRateLimitError, PluginManager, RateLimited
-from fra.emulator import Emulator, Venue
+from fra.emulator import Account, Emulator, Venue
 
 TASKS = 50
 WINDOWS = 3
@@ -47,11 +47,12 @@ Accounts = tuple[ExchangeHandle, ExchangeHandle]
 
 @asynccontextmanager
 async def two_accounts(budget: Budget) -> AsyncIterator[tuple[Venue, PluginManager, Accounts]]:
-    """Two configured instances with keys of their own; instruments and limits are read."""
-    async with Emulator([budget.venue], seed=7, rate_window_scale=budget.scale) as emulator:
+    """Two configured instances with accounts of their own; instruments and limits are read, their streams are open."""
+    names = ("first", "second")
+    keys = [Account(name=name, key=f"key-{name}", secret=f"secret-{name}", passphrase=f"{name}-p") for name in names]
+    async with Emulator([budget.venue], seed=7, rate_window_scale=budget.scale, accounts=keys) as emulator:
         venue = emulator.venues[budget.venue]
         account = {"exchange_id": budget.venue, "base_url": venue.markets, "markets": [budget.market], "timeout": 30}
-        names = ("first", "second")
         config = {
             "exchanges": {
                 name: {**account, "api_key": f"key-{name}", "secret_key": f"secret-{name}", "passphrase": f"{name}-p"}
@@ -61,6 +62,8 @@ async def two_accounts(budget: Budget) -> AsyncIterator[tuple[Venue, PluginManag
         async with PluginManager.from_config(config) as manager:
             first, second = (manager.get_plugin(name) for name in names)
             await asyncio.gather(first.get_symbols(), second.get_symbols())
+            async with asyncio.timeout(10), first.subscribe_user_data(), second.subscribe_user_data():
+                pass  # what they ask of their accounts at the start is answered
             yield venue, manager, (first, second)
 
 
