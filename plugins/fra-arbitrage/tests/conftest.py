@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from fra.emulator import Emulator
+from fra.emulator import Account, Emulator
 
 _CLI_TESTS = Path(__file__).parents[2] / "fra-cli" / "tests"
 _spec = importlib.util.spec_from_file_location("fra_cli_tests_conftest", _CLI_TESTS / "conftest.py")
@@ -78,12 +78,31 @@ def fra(shell):
 async def emulator(shell):
     """Emulated Binance and OKX, and a fra.toml that points the real adapters at them."""
     async with Emulator(["binance", "okx"], seed=7) as emulator:
-        blocks = []
-        for name, venue in emulator.venues.items():
-            markets = ", ".join(
-                f"{market} = {{ " + ", ".join(f"{key} = {json.dumps(url)}" for key, url in urls.items()) + " }"
-                for market, urls in venue.markets.items()
-            )
-            blocks.append(f"[exchanges.{name}]\nbase_url = {{ {markets} }}\n")
-        shell.folder.joinpath("fra.toml").write_text("\n".join(blocks))
+        configure(shell, emulator)
         yield emulator
+
+
+KEYS = {"api_key": "TEST_KEY", "secret_key": "TEST_SECRET", "passphrase": "TEST_PASSPHRASE"}
+
+
+@pytest.fixture
+async def trading_emulator(shell):
+    """The same with an account on each, whose keys are in the environment of the test's shell."""
+    account = Account(key="canary-key-0123456789", secret="canary-secret-0123456789", passphrase="canary-phrase-0")
+    for name, value in zip(KEYS.values(), (account.key, account.secret, account.passphrase), strict=True):
+        shell.environ[name] = value
+    async with Emulator(["binance", "okx"], seed=7, accounts=[account]) as emulator:
+        configure(shell, emulator, "".join(f'{key} = "env:{name}"\n' for key, name in KEYS.items()))
+        yield emulator
+
+
+def configure(shell, emulator, keys=""):
+    """A fra.toml for the venues of an emulator."""
+    blocks = []
+    for name, venue in emulator.venues.items():
+        markets = ", ".join(
+            f"{market} = {{ " + ", ".join(f"{key} = {json.dumps(url)}" for key, url in urls.items()) + " }"
+            for market, urls in venue.markets.items()
+        )
+        blocks.append(f"[exchanges.{name}]\n{keys}base_url = {{ {markets} }}\n")
+    shell.folder.joinpath("fra.toml").write_text("\n".join(blocks))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from fra.arbitrage.demo_hedge import show_settled_hedge
 from fra.arbitrage.follow import Follower
 from fra.arbitrage.present import table_of
 from fra.arbitrage.request import SpreadRequest
@@ -25,8 +27,13 @@ from fra.cli.table import LiveTable, Table, interactive, say
 if TYPE_CHECKING:
     from fra.emulator import Emulator
 
-_VENUES: Final = ("binance", "okx")
+_VENUES: Final = ("binance", "okx", "bybit", "htx")
+# The recordings that people keep are of these.
+_RECORDED: Final = ("binance", "okx")
 _CUT: Final = "okx"
+# Long enough for the table, the cut and the hedge to come first; on a screen everything is shown for longer.
+_SETTLES_IN: Final = 20.0
+_SETTLES_IN_ON_SCREEN: Final = 50.0
 # Real markets are full of assets; a demo shows them all.
 _ALL: Final = 100
 _LIVE_AT_FIRST: Final = 8.0
@@ -42,16 +49,22 @@ _AFTERWARDS: Final = 3.0
 
 
 async def run_demo(*, recorded: Path | None, seed: int, size: Decimal, as_json: bool, watch: bool) -> None:
-    """The table, a cut connection and its healing; ends by itself unless ``watch``. Raises when a part is missing."""
+    """The table, a cut connection and its healing, a hedge and its funding; ends by itself unless ``watch``.
+
+    Raises when a part is missing.
+    """
     async with AsyncExitStack() as stack:
-        emulator = await stack.enter_async_context(_emulator(recorded, seed))
-        say(f"fra: {' and '.join(emulator.venues)} are emulated on this machine" + _from(recorded))
-        settings = {name: {"base_url": venue.markets} for name, venue in emulator.venues.items()}
+        on_screen = interactive() and not as_json
+        keys = {} if recorded is not None else _keys()
+        settles_in = _SETTLES_IN_ON_SCREEN if on_screen else _SETTLES_IN
+        emulator = await stack.enter_async_context(_emulator(recorded, seed, keys, None if watch else settles_in))
+        *others, last = emulator.venues
+        say(f"fra: {', '.join(others)} and {last} are emulated on this machine" + _from(recorded))
+        settings = {name: {"base_url": venue.markets, **keys} for name, venue in emulator.venues.items()}
         session = await stack.enter_async_context(open_session(settings=settings))
         scan = Scan(session, SpreadRequest(size=size, top=_ALL))
         spreads = await scan.run()
         check(spreads)
-        on_screen = interactive() and not as_json
         if recorded is not None:
             write(spreads, as_json=as_json)
             say(f"fra: recorded swaps: {', '.join(sorted(symbols_of(scan))) or 'none'}{_newest(recorded)}")
@@ -62,9 +75,11 @@ async def run_demo(*, recorded: Path | None, seed: int, size: Decimal, as_json: 
             await _cut_and_heal(emulator, follower, on_screen=on_screen)
             if watch:
                 await follow(follower, as_json=as_json, every=1.0)
-            elif not on_screen:
-                healed = follower.table()
+                return
+            healed = follower.table()
+            if not on_screen:
                 write(healed if as_json else attrs.evolve(healed, rows=healed.rows[:_ROWS]), as_json=as_json)
+        await show_settled_hedge(session, healed, as_json=as_json)
 
 
 def symbols_of(scan: Scan) -> set[str]:
@@ -72,10 +87,17 @@ def symbols_of(scan: Scan) -> set[str]:
     return {f"{exchange} {name}" for exchange, name in scan.quotes}
 
 
+def _keys() -> dict[str, str]:
+    """Credentials of the demo's own accounts, on this machine and for this run."""
+    return {name: secrets.token_hex(16) for name in ("api_key", "secret_key", "passphrase")}
+
+
 @asynccontextmanager
-async def _emulator(recorded: Path | None, seed: int) -> AsyncIterator[Emulator]:
+async def _emulator(
+    recorded: Path | None, seed: int, keys: Mapping[str, str], settles_in: float | None
+) -> AsyncIterator[Emulator]:
     try:
-        from fra.emulator import Emulator, generated_source
+        from fra.emulator import Account, Emulator, generated_source
         from fra.emulator.playback import NothingRecorded, recorded_source
     except ModuleNotFoundError as missing:
         raise CommandFailed(
@@ -83,9 +105,14 @@ async def _emulator(recorded: Path | None, seed: int) -> AsyncIterator[Emulator]
             exit_code=ExitCode.PLUGIN,
             cure="pip install fra-arbitrage[demo]",
         ) from missing
-    source = generated_source if recorded is None else recorded_source(recorded)
     try:
-        emulator = Emulator(list(_VENUES), seed=seed, source=source)
+        if recorded is not None:
+            emulator = Emulator(list(_RECORDED), seed=seed, source=recorded_source(recorded))
+        else:
+            account = Account(key=keys["api_key"], secret=keys["secret_key"], passphrase=keys["passphrase"])
+            emulator = Emulator(
+                list(_VENUES), seed=seed, source=generated_source, accounts=[account], settle_in_s=settles_in
+            )
         await emulator.start()
     except NothingRecorded as error:
         raise CommandFailed(str(error), cure="name the folder that holds the recordings of both exchanges") from error

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fra.arbitrage.depth import Fill
 from fra.arbitrage.hedge.outcome import Holding, Outcome, Result
 from fra.arbitrage.hedge.plan import HedgePlan, LegPlan
-from fra.arbitrage.hedge.size import to_units
+from fra.arbitrage.hedge.size import to_units, trim
 from fra.cli import figures, json_lines
 from fra.cli.account import Account
 from fra.cli.order_plan import bare
@@ -179,9 +179,9 @@ def result_fields(result: Result, accounts: Mapping[str, Account]) -> dict[str, 
     least, most = result.naked
     return {
         "outcome": result.outcome,
-        "matched": result.matched,
-        "naked_least": least,
-        "naked_most": most,
+        "matched": _short(result.matched),
+        "naked_least": _short(least),
+        "naked_most": _short(most),
         "long": _holding_fields(result.long),
         "short": _holding_fields(result.short),
         "mend_with": mend_commands(result, accounts),
@@ -253,7 +253,7 @@ def _span(least: Decimal, most: Decimal) -> str:
 
 def _short(value: Decimal | None) -> Decimal | None:
     """Quotients have no end; twelve places are enough for anybody."""
-    return None if value is None else round(value, _QUOTIENT).normalize()
+    return None if value is None else trim(round(value, _QUOTIENT))
 
 
 def _price(fill: Fill) -> str:
