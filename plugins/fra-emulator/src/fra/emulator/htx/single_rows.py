@@ -117,7 +117,6 @@ class SingleRows(ContractAccount):
         frozen = max(held.initial_margin - margin, Decimal(0))
         risk = held.equity / held.initial_margin if held.initial_margin else None
         available = max(held.available, Decimal(0))
-        shown = {p.symbol for p in positions} | {o.symbol for o in self.open_orders(account, None)}
         return {
             **MARGIN,
             "margin_asset": "USDT",
@@ -130,7 +129,8 @@ class SingleRows(ContractAccount):
             "withdraw_available": number(max(min(held.free, held.available), Decimal(0))),
             "risk_rate": number(risk.quantize(Decimal("1e-12")) if risk is not None else None),
             "position_mode": self.mode(account),
-            "contract_detail": [self._detail(account, symbol, available) for symbol in sorted(shown)],
+            # every contract, also those that the account never traded: orders must say the leverage found here
+            "contract_detail": [self._detail(account, x.symbol, available) for x in self.live.listings("linear")],
             "futures_contract_detail": [],
         }
 
