@@ -361,6 +361,59 @@ async def test_a_leverage_is_switched_and_an_order_must_not_contradict_it(trader
     ] == 1037
 
 
+async def test_a_trigger_order_waits_apart_and_is_cancelled(trader: Client, wire: Callable[..., Any]) -> None:
+    socket = await trader.login(wire, "linear")
+    await socket.say({"op": "sub", "cid": "c", "topic": "trigger_order_cross.*"})
+    asked = {"contract_code": SWAP, "trigger_type": "ge", "trigger_price": 150000, "order_price": 150001}
+    more = {"order_price_type": "limit", "volume": 10, "direction": "buy", "lever_rate": 10}
+    order = (await trader.post(API + "swap_cross_trigger_order", **asked, **more))["data"]["order_id_str"]
+    told = (await socket.hear_until(lambda m: m.get("topic") == "trigger_order_cross"))["data"][0]
+    assert (told["order_id_str"], told["status"], told["relation_order_id"]) == (order, 2, "-1")
+    (row,) = (await trader.post(API + "swap_cross_trigger_openorders", contract_code=SWAP))["data"]["orders"]
+    assert (row["order_id_str"], row["trigger_type"], row["trigger_price"], row["volume"]) == (order, "ge", 150000, 10)
+    assert (await trader.post(API + "swap_cross_openorders", contract_code=SWAP))["data"]["orders"] == []
+    done = (await trader.post(API + "swap_cross_trigger_cancel", contract_code=SWAP, order_id=order))["data"]
+    assert (done["successes"], done["errors"]) == (order, [])
+    page = (await trader.post(API + "swap_cross_trigger_hisorders", contract_code=SWAP, status="0"))["data"]
+    (past,) = page["orders"]
+    assert (past["order_id_str"], past["status"]) == (order, 6)
+    again = (await trader.post(API + "swap_cross_trigger_cancel", contract_code=SWAP, order_id=order))["data"]
+    assert [e["err_code"] for e in again["errors"]] == [1061]
+
+
+async def test_a_trigger_order_that_is_set_off_names_the_order_that_follows(
+    trader: Client, wire: Callable[..., Any]
+) -> None:
+    socket = await trader.login(wire, "linear")
+    await socket.say({"op": "sub", "cid": "c", "topic": "trigger_order_cross.BTC-USDT"})
+    await socket.hear_until(lambda m: m["op"] == "sub")
+    asked = {"contract_code": SWAP, "trigger_type": "ge", "trigger_price": 50000, "volume": 10, "direction": "buy"}
+    more = {"order_price_type": "limit", "order_price": 50000, "lever_rate": 10}
+    order = (await trader.post(API + "swap_cross_trigger_order", **asked, **more))["data"]["order_id_str"]
+    await socket.hear_until(lambda m: m["topic"].startswith("trigger") and m["data"][0]["status"] == 4)
+    page = (await trader.post(API + "swap_cross_trigger_hisorders", contract_code=SWAP, status="4"))["data"]
+    (past,) = page["orders"]
+    assert past["order_id_str"] == order
+    row = await trader.info(past["relation_order_id"])
+    assert (row["status"], row["price"], row["volume"]) == (3, 50000, 10)
+
+
+async def test_a_position_has_a_take_profit_and_a_stop_loss(trader: Client) -> None:
+    await trader.swap_order("buy", 10)
+    prices = {"tp_trigger_price": 150000, "tp_order_price_type": "optimal_5"}
+    prices |= {"sl_trigger_price": 50000, "sl_order_price": 49000}
+    answer = await trader.post(API + "swap_cross_tpsl_order", contract_code=SWAP, volume=10, direction="sell", **prices)
+    assert all(answer["data"][name]["order_id_str"] for name in ("tp_order", "sl_order"))
+    rows = (await trader.post(API + "swap_cross_tpsl_openorders", contract_code=SWAP))["data"]["orders"]
+    assert {(r["tpsl_order_type"], r["trigger_type"], r["order_price_type"]) for r in rows} == {
+        ("tp", "ge", "optimal_5"),
+        ("sl", "le", "limit"),
+    }
+    assert (await trader.post(API + "swap_cross_trigger_openorders", contract_code=SWAP))["data"]["orders"] == []
+    done = (await trader.post(API + "swap_cross_tpsl_cancelall", contract_code=SWAP))["data"]["successes"]
+    assert len(done.split(",")) == 2
+
+
 LINEAR_REFUSALS: list[tuple[dict[str, object], int]] = [
     ({"type_": "limit", "price": 50000.05}, 1038),
     ({"type_": "limit"}, 1066),

@@ -22,6 +22,7 @@ from fra.matching import (
     Refused,
     Side,
     TimeInForce,
+    Trigger,
 )
 
 Params = Mapping[str, str]
@@ -129,6 +130,8 @@ class ContractAccount:
         position: PositionSide,
         kind: PriceType,
         reduce_only: bool,
+        trigger: Trigger | None = None,
+        price_name: str = "price",
     ) -> Order:
         """One order; a post-only that would take is accepted and cancelled. Raises Refusal."""
         volume = decimal(params, "volume")
@@ -141,7 +144,7 @@ class ContractAccount:
         if kind.level:
             price = self._level(listing, side, kind.level)
         elif kind.type is OrderType.LIMIT:
-            price = decimal(params, "price")
+            price = decimal(params, price_name)
         request = OrderRequest(
             symbol=listing.symbol,
             side=side,
@@ -153,6 +156,7 @@ class ContractAccount:
             reduce_only=reduce_only,
             position_side=position,
             client_id=mine,
+            trigger=trigger,
         )
         try:
             return self.live.place(account, request, expire={Reason.WOULD_TAKE})
@@ -207,20 +211,22 @@ class ContractAccount:
             found = self.live.engine.order(account.name, order_id=told)
         else:
             found = self.live.engine.order(account.name, client_id=client)
-        if not self._is_linear(found.symbol):
-            raise Refused(Reason.UNKNOWN_ORDER, "of another market")
+        if not self._is_linear(found.symbol) or is_waiting(found):
+            raise Refused(Reason.UNKNOWN_ORDER, "of another market, or not placed yet")
         return found
 
     def _is_linear(self, symbol: str) -> bool:
         return self.live.listing(symbol).instrument.market == "linear"
 
     def orders(self, account: Account, symbol: str | None) -> list[Order]:
-        """All orders, newest first."""
-        return [o for o in self.live.engine.orders(account.name, symbol) if self._is_linear(o.symbol)][::-1]
+        """All orders but those that never were triggered, newest first."""
+        found = self.live.engine.orders(account.name, symbol)
+        return [o for o in found if self._is_linear(o.symbol) and not is_waiting(o)][::-1]
 
     def open_orders(self, account: Account, symbol: str | None) -> list[Order]:
-        """Newest first."""
-        return [o for o in self.live.engine.open_orders(account.name, symbol) if self._is_linear(o.symbol)][::-1]
+        """Newest first, without those that wait for their trigger."""
+        found = self.live.engine.open_orders(account.name, symbol)
+        return [o for o in found if self._is_linear(o.symbol) and not is_waiting(o)][::-1]
 
     def fills(self, account: Account, symbol: str | None, order: int | None = None) -> list[Fill]:
         """Own trades, newest first."""
@@ -238,6 +244,11 @@ class ContractAccount:
 
     def fills_of(self, order: Order) -> list[Fill]:
         return [f for f in self.live.engine.fills(order.account, order.symbol) if f.order_id == order.id]
+
+
+def is_waiting(order: Order) -> bool:
+    """Whether an order waits for its trigger, or has ended without it: it is no order yet for the order paths."""
+    return order.trigger is not None and order.triggered_ms is None
 
 
 def is_over(order: Order) -> bool:

@@ -130,7 +130,8 @@ class MultiAssets(ContractAccount):
     def cancel_all(self, account: Account, params: Params) -> object:
         symbol = self.symbol(params, "contract_code")
         wanted = [Side(params["side"])] if params.get("side") else list(Side)
-        done = [order for side in wanted for order in self.live.cancel_all(account, symbol, side=side)]
+        found = [o for o in self.open_orders(account, symbol) if o.side in wanted]
+        done = [self.live.cancel(account, order_id=o.id) for o in found]
         return [{"code": 200, "message": "Success", **self._ids(order)} for order in done]
 
     # -- looking up

@@ -15,9 +15,9 @@ from fra.emulator.htx import auth
 from fra.emulator.htx.auth import Failure, Unrecognised
 from fra.emulator.htx.multi_assets import MultiAssets
 from fra.emulator.htx.rest import Refusal, not_allowed, not_found, too_many
-from fra.emulator.htx.single_asset import SingleAsset
 from fra.emulator.htx.spot_account import SpotAccount
 from fra.emulator.htx.topics import Room
+from fra.emulator.htx.triggers import Triggers
 from fra.emulator.ratelimit import RollingWindow
 from fra.emulator.settings import Settings
 from fra.emulator.source import Source
@@ -51,7 +51,7 @@ class Private:
         self._windows: dict[tuple[str, str], RollingWindow] = {}
         self._modes: dict[str, int] = {}
         self.spot = SpotAccount(self._live, now_ms)
-        self.single = SingleAsset(self._live, source, now_ms)
+        self.single = Triggers(self._live, source, now_ms)
         self.multi = MultiAssets(self._live, source, now_ms)
         self._endpoints = {**self._spot(), **self._single(), **self._multi()}
 
@@ -90,6 +90,10 @@ class Private:
             f"{_CROSS}order_detail": single.order_detail,
             f"{_CROSS}openorders": single.open_orders_page,
             f"{_CROSS}available_level_rate": single.leverages,
+            f"{_CROSS}trigger_openorders": single.open_triggers,
+            f"{_CROSS}trigger_hisorders": single.past_triggers,
+            f"{_CROSS}tpsl_openorders": single.open_targets,
+            f"{_CROSS}tpsl_hisorders": single.past_targets,
             "linear-swap-api/v1/swap_fee": single.fees,
             f"{_V3}cross_hisorders": single.history,
             f"{_V3}cross_hisorders_exact": single.history,
@@ -105,13 +109,22 @@ class Private:
             f"{_CROSS}order": single.order,
             f"{_CROSS}cancel": single.cancel,
             f"{_CROSS}cancelall": single.cancel_all,
+            f"{_CROSS}trigger_order": single.trigger,
+            f"{_CROSS}trigger_cancel": single.cancel_triggers,
+            f"{_CROSS}trigger_cancelall": single.cancel_all_triggers,
+            f"{_CROSS}tpsl_order": single.target,
+            f"{_CROSS}tpsl_cancel": single.cancel_triggers,
+            f"{_CROSS}tpsl_cancelall": single.cancel_all_targets,
             f"{_CROSS}switch_lever_rate": single.switch_leverage,
             f"{_CROSS}switch_position_mode": single.switch_mode,
         }
         return {
             **_table(*(("POST", path, handler, False, 0) for path, handler in reads.items())),
             **_table(*(("POST", path, handler, True, 0) for path, handler in trades.items())),
-            **_table(("GET", f"{_V3}unified_account_type", self._account_type, False, 0)),
+            **_table(
+                ("GET", f"{_V3}unified_account_type", self._account_type, False, 0),
+                ("GET", f"{_CROSS}position_side", single.position_mode, False, 0),
+            ),
         }
 
     def _multi(self) -> Mapping[tuple[str, str], Endpoint]:

@@ -57,12 +57,12 @@ class SingleAsset(SingleRows):
         if params["direction"] not in ("buy", "sell"):
             raise Refusal(200, "1035", "", 1035, "Incorrect field of form direction.")
         side = Side(params["direction"])
-        position, reduce_only = self._position(account, side, params)
+        position, reduce_only = self.position_of(account, side, params)
         if params.get("lever_rate"):
             self._match_leverage(account, listing, decimal(params, "lever_rate"))
         return self.place(account, listing, params, side=side, position=position, kind=priced, reduce_only=reduce_only)
 
-    def _position(self, account: Account, side: Side, params: Params) -> tuple[PositionSide, bool]:
+    def position_of(self, account: Account, side: Side, params: Params) -> tuple[PositionSide, bool]:
         """Which position an order concerns: in one-way mode `both` (or nothing), in hedge mode `open` or `close`."""
         told, reduce_only = params.get("offset") or "both", params.get("reduce_only") == "1"
         if not self.is_hedged(account):
@@ -107,7 +107,7 @@ class SingleAsset(SingleRows):
     def cancel_all(self, account: Account, params: Params) -> object:
         self._required(params, "contract_code")
         symbol = self.symbol(params, "contract_code")
-        done = self.live.cancel_all(account, symbol)
+        done = [self.live.cancel(account, order_id=o.id) for o in self.open_orders(account, symbol)]
         if not done:
             raise Refusal(200, "1051", "", 1051, "No orders to cancel.")
         return {"errors": [], "successes": ",".join(str(order_id(order.id)) for order in done)}
@@ -138,7 +138,7 @@ class SingleAsset(SingleRows):
 
     def open_orders_page(self, account: Account, params: Params) -> object:
         symbol = self.symbol(params, "contract_code", "pair")
-        return _page([self.row(o) for o in self.open_orders(account, symbol)], params, "orders")
+        return page([self.row(o) for o in self.open_orders(account, symbol)], params, "orders")
 
     def history(self, account: Account, params: Params) -> object:
         """`v3/swap_cross_hisorders`: newest first, by `status` (0 all) and time."""
@@ -220,6 +220,10 @@ class SingleAsset(SingleRows):
         now = int(self.live.engine.leverage(account.name, listing.symbol))
         return {**kind(listing), "lever_rate": now, "margin_mode": "cross"}
 
+    def position_mode(self, account: Account, params: Params) -> object:
+        self._required(params, "margin_account")
+        return {"margin_account": "USDT", "position_mode": self.mode(account)}
+
     def switch_mode(self, account: Account, params: Params) -> object:
         self.set_mode(account, params.get("position_mode", ""))
         return {"margin_account": "USDT", "position_mode": self.mode(account)}
@@ -250,7 +254,8 @@ def _within(params: Params, at_ms: int) -> bool:
     return int(params.get("start_time") or 0) <= at_ms <= int(params.get("end_time") or 10**15)
 
 
-def _page(rows: Sequence[Row], params: Params, name: str) -> Row:
-    page, size = int(params.get("page_index") or 1), min(int(params.get("page_size") or 20), 50)
-    pages: Row = {"total_page": -(-len(rows) // size), "current_page": page, "total_size": len(rows)}
-    return {name: list(rows[(page - 1) * size : page * size]), **pages}
+def page(rows: Sequence[Row], params: Params, name: str) -> Row:
+    """One page of rows, and how many there are."""
+    index, size = int(params.get("page_index") or 1), min(int(params.get("page_size") or 20), 50)
+    pages: Row = {"total_page": -(-len(rows) // size), "current_page": index, "total_size": len(rows)}
+    return {name: list(rows[(index - 1) * size : index * size]), **pages}

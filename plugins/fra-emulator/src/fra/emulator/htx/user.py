@@ -8,10 +8,11 @@ from decimal import Decimal
 import msgspec
 
 from fra.emulator.accounts import Account
-from fra.emulator.htx.contracts import Row
+from fra.emulator.htx.contracts import Row, is_waiting
 from fra.emulator.htx.multi_assets import MultiAssets
 from fra.emulator.htx.single_rows import SingleRows
 from fra.emulator.htx.spot_account import SpotAccount, account_id, order_id, plain, size, state, type_name
+from fra.emulator.htx.triggers import Triggers
 from fra.emulator.sockets import Connection
 from fra.matching import (
     BalanceChanged,
@@ -224,7 +225,9 @@ class ContractUser(User):
     def on_event(self, event: Event) -> None:
         match event:
             case OrderChanged(order=order) if self.is_linear(order.symbol):
-                if order.status not in (OrderStatus.UNTRIGGERED, OrderStatus.REJECTED):
+                if order.trigger is not None:
+                    self.tell_trigger(order)
+                if not is_waiting(order) and order.status is not OrderStatus.REJECTED:
                     self.tell_order(order, None)
             case Filled(fill=fill, order=order) if self.is_linear(order.symbol):
                 self.tell_order(order, fill)
@@ -241,6 +244,10 @@ class ContractUser(User):
     def tell_order(self, order: Order, fill: Fill | None) -> None:
         """An order has changed, by a fill or else."""
 
+    def tell_trigger(self, order: Order) -> None:
+        """An order that waits has changed; where there is no topic for it, nothing is said."""
+        return
+
     @abstractmethod
     def tell_position(self, position: Position) -> None:
         """A position has changed."""
@@ -250,14 +257,14 @@ class ContractUser(User):
         """The wallet has changed."""
 
 
-_CROSS = ("orders_cross", "matchOrders_cross", "accounts_cross", "positions_cross")
-_ISOLATED = ("orders", "matchOrders", "accounts", "positions")
+_CROSS = ("orders_cross", "matchOrders_cross", "accounts_cross", "positions_cross", "trigger_order_cross")
+_ISOLATED = ("orders", "matchOrders", "accounts", "positions", "trigger_order")
 
 
 class SingleUser(ContractUser):
     """`/linear-swap-notification` of a single-asset account: cross topics speak, isolated ones have nothing to say."""
 
-    def __init__(self, connection: Connection, account: Account, single: SingleRows, silent: Silent) -> None:
+    def __init__(self, connection: Connection, account: Account, single: Triggers, silent: Silent) -> None:
         super().__init__(connection, account, single, silent)
         self._single = single
 
@@ -308,6 +315,11 @@ class SingleUser(ContractUser):
             self.tell(f"orders_cross.{code.lower()}", {**self._single.row(order), "trade": trades})
         if fill is not None and self._hears("matchOrders_cross", code):
             self.tell(f"matchOrders_cross.{code.lower()}", {**self._single.row(order), "trade": trades})
+
+    def tell_trigger(self, order: Order) -> None:
+        if self._hears("trigger_order_cross", self.code(order.symbol)):
+            rows = [self._single.trigger_row(order)]
+            self.tell("trigger_order_cross", {"event": "order" if is_waiting(order) else "trigger", "data": rows})
 
     def tell_position(self, position: Position) -> None:
         if self._hears("positions_cross", self.code(position.symbol)):
