@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from okx_account import KEYS, Call, Excluded, RecordedAccount, fixtures, order_request
 
-from fra.core import ExchangeHandle, OrderRequest, OrderType, Side
+from fra.core import ExchangeHandle, OrderRequest, OrderType, PositionMode, Side
 from fra.exchanges.okx.tables import ENDPOINTS
 
 ABSENT = pytest.param(None, None, marks=pytest.mark.skip("FRA_FIXTURES does not name the folder of recorded data"))
@@ -23,7 +23,14 @@ EXCLUDED: Mapping[str, str] = {
     "copytrading/": "copy trading is not covered",
     "account/positions-history": "closed positions are not covered",
     "account/set-isolated-mode": "margin transfers of isolated positions are not covered",
+    "account/leverage-info": "the leverage is told with positions",
+    "account/trade-fee": "fees are told as published",
+    "account/position/": "the margin of a position is not changed",
+    "account/interest": "borrowing is not covered",
+    "account/spot-": "borrowing is not covered",
     "trade/amend": "orders are not amended",
+    "trade/close-position": "positions are closed by reduce-only orders",
+    "trade/cancel-all-after": "a dead man's switch is not covered",
 }
 """Paths below /api/v5/, by their beginning, that no operation of ours has, and why."""
 
@@ -31,6 +38,10 @@ PUBLIC = ("market/", "public/", "rubik/", "system/")
 
 METHODS: Mapping[str, str] = {
     "setMarginMode": "OKX has the margin mode at each order: it is an option of the adapter",
+    "fetchAccounts": "the account's settings are read where they are needed",
+    "fetchLedger": "of all bills those of funding are told",
+    "createOrders": "orders are placed one by one",
+    "cancelOrders": "orders are cancelled one by one, or all",
 }
 """Methods of ccxt that have no counterpart although their path has."""
 
@@ -154,7 +165,13 @@ async def open_orders(okx: ExchangeHandle, arguments: Arguments) -> None:
 async def cancel(okx: ExchangeHandle, arguments: Arguments) -> None:
     if (at(arguments, 2) or {}).get("trailing"):
         raise Excluded("trailing stops are not covered")
-    await okx.cancel_order(arguments[0], arguments[1])
+    client_id = (at(arguments, 2) or {}).get("clientOrderId")
+    await okx.cancel_order(None if client_id else arguments[0], arguments[1], client_order_id=client_id)
+
+
+async def one_order(okx: ExchangeHandle, arguments: Arguments) -> None:
+    client_id = (at(arguments, 2) or {}).get("clientOrderId")
+    await okx.get_order(None if client_id else arguments[0], arguments[1], client_order_id=client_id)
 
 
 CALLS: Mapping[str, Callable[[ExchangeHandle, Arguments], Awaitable[object]]] = {
@@ -170,9 +187,12 @@ CALLS: Mapping[str, Callable[[ExchangeHandle, Arguments], Awaitable[object]]] = 
     "fetchFundingHistory": lambda okx, arguments: okx.get_funding_payments(at(arguments, 0)),
     "fetchMyTrades": lambda okx, arguments: okx.get_trade_history(at(arguments, 0)),
     "fetchOpenOrders": open_orders,
-    "fetchOrder": lambda okx, arguments: okx.get_order(arguments[0], arguments[1]),
+    "fetchOrder": one_order,
     "fetchPosition": lambda okx, arguments: okx.get_positions(arguments[0]),
     "fetchPositions": lambda okx, arguments: okx.get_positions((at(arguments, 0) or [None])[0]),
+    "setPositionMode": lambda okx, arguments: okx.set_position_mode(
+        PositionMode.HEDGE if arguments[0] else PositionMode.ONE_WAY
+    ),
     "setLeverage": lambda okx, arguments: okx.set_leverage(arguments[1], Decimal(str(arguments[0]))),
 }
 

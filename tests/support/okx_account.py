@@ -70,7 +70,7 @@ class RecordedAccount:
             call = Call(request.method, path, params, body, request.path_qs, request.headers)
             self.calls.append(call)
         own = self._answers.get(path) or self._answers.get(f"{path} {request.query.get('instType')}")
-        answer = own if own is not None else _fitting(self._answer, path)
+        answer = own if own is not None else _fitting(self._answer, path, request.query.get("instType"))
         return web.Response(text=json.dumps(answer, default=str), content_type="application/json")
 
     def asked(self) -> list[Call]:
@@ -98,30 +98,62 @@ def _rows(listed: Sequence[Mapping[str, Any]], kind: str) -> dict[str, object]:
     return {**_EMPTY, "data": [row for row in listed if row["instType"] == kind]}
 
 
-def _fitting(answer: Any, path: str) -> object:
-    """A recorded answer goes to the call that it is an answer of: algo orders have no ``accFillSz``, others have."""
-    asks = path in ("trade/orders-pending", "trade/orders-algo-pending", "trade/order", "trade/order-algo")
-    rows = answer["data"] if asks and isinstance(answer, dict) else []
-    if not all(isinstance(row, dict) for row in rows) or not rows or "sCode" in rows[0]:
+def _fitting(answer: Any, path: str, kind: str | None) -> object:
+    """A recorded answer, as far as this call would have it: rows of its type of instrument, algo orders for algo calls.
+
+    Algo orders have no ``accFillSz``, others have.
+    """
+    rows = answer["data"] if isinstance(answer, dict) else []
+    if not rows or not all(isinstance(row, dict) for row in rows):
         return answer
-    return answer if ("accFillSz" in rows[0]) != ("algo" in path) else _EMPTY
+    if path in ("trade/orders-pending", "trade/orders-algo-pending", "trade/order", "trade/order-algo"):
+        rows = [row for row in rows if "sCode" in row or ("accFillSz" in row) != ("algo" in path)]
+    return {**answer, "data": [row for row in rows if kind is None or row.get("instType", kind) == kind]}
 
 
 class Excluded(Exception):
     """Why a recorded call has no counterpart; the text is the name of the rule."""
 
 
+_KINDS: Mapping[str, dict[str, Any]] = {
+    "limit": {"type": OrderType.LIMIT},
+    "market": {"type": OrderType.MARKET},
+    "post_only": {"type": OrderType.LIMIT, "post_only": True},
+    "fok": {"type": OrderType.LIMIT, "time_in_force": TimeInForce.FOK},
+    "ioc": {"type": OrderType.LIMIT, "time_in_force": TimeInForce.IOC},
+    "optimal_limit_ioc": {"type": OrderType.MARKET, "time_in_force": TimeInForce.IOC},
+}
+_FORCES: Mapping[str, dict[str, Any]] = {
+    "PO": {"post_only": True},
+    **{force.value: {"time_in_force": force} for force in TimeInForce},
+}
 ATTACHED = "attached stops: an OrderRequest is one order"
+_DIRECTION = "trigger orders have no direction: ours are stop losses or take profits"
+_MARGIN = "the margin mode is an option of the adapter"
 _PARAMS: Mapping[str, str] = {
     "stopLoss": ATTACHED,
     "takeProfit": ATTACHED,
     "trailingPrice": "trailing stops are not covered",
+    "trailingPercent": "trailing stops are not covered",
     "closeFraction": "the closing of a whole position by no amount is not covered",
-    "triggerPrice": "trigger orders have no direction: ours are stop losses or take profits",
-    "stopPrice": "trigger orders have no direction: ours are stop losses or take profits",
-    "marginMode": "the margin mode is an option of the adapter",
+    "triggerPrice": _DIRECTION,
+    "stopPrice": _DIRECTION,
+    "marginMode": _MARGIN,
+    "tdMode": _MARGIN,
 }
 """Parameters of ccxt's createOrder that exclude a case, with the rule."""
+_KNOWN = {
+    "clientOrderId",
+    "createMarketBuyOrderRequiresPrice",
+    "hedged",
+    "posSide",
+    "postOnly",
+    "reduceOnly",
+    "stopLossPrice",
+    "takeProfitPrice",
+    "tgtCcy",
+    "timeInForce",
+}
 
 
 def order_request(arguments: Sequence[Any], listed: Mapping[str, Symbol]) -> OrderRequest:
@@ -131,23 +163,39 @@ def order_request(arguments: Sequence[Any], listed: Mapping[str, Symbol]) -> Ord
     for key, rule in _PARAMS.items():
         if key in params:
             raise Excluded(rule)
+    if strange := sorted(params.keys() - _KNOWN):
+        raise Excluded(f"parameters of OKX's own have no counterpart: {strange}")
+    if kind not in _KINDS:
+        raise Excluded(f"orders of the kind {kind} are not covered")
+    if "stopLossPrice" in params and "takeProfitPrice" in params:
+        raise Excluded("one order has one trigger")
     symbol = listed[name]
+    fields = {**_KINDS[kind], **(_FORCES[params["timeInForce"]] if "timeInForce" in params else {})}
     size = Decimal(str(amount))
+    price = None if price is None else Decimal(str(price))
     by_quote = params.get("tgtCcy") == "quote_ccy"
-    stop, take = params.get("stopLossPrice"), params.get("takeProfitPrice")
-    trigger = stop if stop is not None else take
-    post_only = bool(params.get("postOnly"))
+    if price is not None and fields["type"] is OrderType.MARKET and side == "buy" and symbol.settle is None:
+        # ccxt's way to say what is to be spent.
+        size, by_quote = size * price, True
+    if fields["type"] is OrderType.MARKET and not {"stopLossPrice", "takeProfitPrice"} & params.keys():
+        price = None
+    for key, conditional in (("stopLossPrice", OrderType.STOP), ("takeProfitPrice", OrderType.TAKE_PROFIT)):
+        if key in params:
+            fields |= {"type": conditional, "trigger_price": Decimal(str(params[key]))}
+    if params.get("postOnly"):
+        fields["post_only"] = True
+    position_side = PositionSide(params.get("posSide", "net"))
+    if params.get("hedged"):
+        opens_long = (side == "buy") is not bool(params.get("reduceOnly"))
+        position_side = PositionSide.LONG if opens_long else PositionSide.SHORT
     return OrderRequest(
         symbol=name,
         side=Side(side),
-        type=OrderType(kind) if trigger is None else OrderType.STOP if stop is not None else OrderType.TAKE_PROFIT,
         amount=None if by_quote else symbol.amount(size),
         quote_amount=size if by_quote else None,
-        price=None if price is None else Decimal(str(price)),
-        trigger_price=None if trigger is None else Decimal(str(trigger)),
-        time_in_force=TimeInForce(params.get("timeInForce", "GTC")),
-        post_only=post_only,
+        price=price,
         reduce_only=bool(params.get("reduceOnly")),
-        position_side=PositionSide(params.get("posSide", "net")),
+        position_side=position_side,
         client_order_id=params.get("clientOrderId"),
+        **fields,
     )
