@@ -51,7 +51,7 @@ class SpotAmount(msgspec.Struct):
 class SpotWallet(msgspec.Struct):
     """GET /v1/account/accounts/{account-id}/balance."""
 
-    list: list[SpotAmount]
+    amounts: list[SpotAmount] = msgspec.field(name="list")
 
 
 class SpotOrder(msgspec.Struct, rename="kebab"):

@@ -14,9 +14,6 @@ import attrs
 
 from fra.adapters.custom import AuthHandler, Endpoint, HttpRequest
 
-SIGNED_HOSTS: Final[Mapping[str, str]] = {"api.hbdm.vn": "api.hbdm.com"}
-"""Other names of HTX's own servers → the name that signatures for them bear."""
-
 _METHOD: Final = "HmacSHA256"
 _VERSION: Final = "2"
 _SOCKET_VERSION: Final = "2.1"
@@ -39,10 +36,10 @@ def sorted_query(parameters: Mapping[str, str]) -> str:
 
 
 class HTXAuth(AuthHandler):
-    """Signs in the query, whatever the method; bodies are not signed. A signature bears the name of HTX's host.
+    """Signs in the query, whatever the method; bodies are not signed.
 
-    That is the host that is called, or where that is another name of a documented server, the documented one; what
-    stands before HTX under a name of its own (a relay) needs ``signed_hosts``.
+    A signature bears the name of the host that is called: HTX knows its own names, the AWS ones too. What stands before
+    HTX under another name (a relay) needs ``signed_hosts``.
     """
 
     signed_hosts: Mapping[str, str] = {}
@@ -87,4 +84,4 @@ class HTXAuth(AuthHandler):
         return {"type": "api", **parameters, "Signature": signed}
 
     def _host(self, called: str, market: str) -> str:
-        return self.signed_hosts.get(market) or SIGNED_HOSTS.get(called, called)
+        return self.signed_hosts.get(market) or called

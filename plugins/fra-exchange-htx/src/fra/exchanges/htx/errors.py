@@ -52,7 +52,7 @@ _CODES: Final[tuple[tuple[type[ExchangeError], str], ...]] = (
     (PermissionDenied, "api-not-support-temp-addr base-user-request-not-allowed account-account-id-inexistent"),
     (SymbolNotFound, "base-symbol-error base-symbol-trade-disabled invalid-symbol base-currency-error"),
     (DuplicateOrder, "base-client-order-id-exist order-client-order-id-repeated invalid-client-order-id-repeated"),
-    (OrderNotFound, "order-queryorder-invalid base-record-invalid base-not-found not-found order-orderstate-error"),
+    (OrderNotFound, "order-queryorder-invalid base-record-invalid base-not-found order-orderstate-error"),
     (
         InsufficientFunds,
         (

@@ -175,10 +175,10 @@ class HTXTrading(HTXListings):
         for some hours.
         """
         listing, found = (since, until, limit), list[Order]()
-        if self._concerns(SPOT, symbol):
-            found += await self.spot.history(symbol, listing)
         if self._concerns(LINEAR, symbol):
             found += await (await self.swaps()).history(symbol, listing)
+        if self._concerns(SPOT, symbol):
+            found += await self.spot.history(symbol, listing)
         return sorted(found, key=lambda order: order.created_ms or 0)
 
     async def get_trade_history(
@@ -191,10 +191,10 @@ class HTXTrading(HTXListings):
     ) -> list[Fill]:
         """Within 48 h from ``since`` on, else within the latest 48 h; spot at most 500. Swaps need the symbol."""
         listing, found = (since, until, limit), list[Fill]()
-        if self._concerns(SPOT, symbol):
-            found += await self.spot.fills(symbol, listing)
         if self._concerns(LINEAR, symbol):
             found += await (await self.swaps()).fills(symbol, listing)
+        if self._concerns(SPOT, symbol):
+            found += await self.spot.fills(symbol, listing)
         return sorted(found, key=lambda fill: fill.timestamp_ms)
 
     # --- what became of the account while nobody listened

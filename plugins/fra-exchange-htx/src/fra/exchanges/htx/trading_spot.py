@@ -46,7 +46,7 @@ class SpotTrading:
 
     async def balances(self) -> list[Balance]:
         reply = await self._plugin.http.request(tables.SPOT_BALANCE, {"account_id": await self.account_id()})
-        return convert.spot_balances(reply.data.list)
+        return convert.spot_balances(reply.data.amounts)
 
     async def create(self, request: OrderRequest, symbol: Symbol) -> Order:
         params = {"account-id": str(await self.account_id()), **orders.spot(request, symbol)}
