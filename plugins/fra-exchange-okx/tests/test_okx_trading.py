@@ -275,6 +275,9 @@ async def test_leverage_is_set_wherever_the_venue_keeps_it(
     [
         ("51008", InsufficientFunds),
         ("51016", DuplicateOrder),
+        ("51068", DuplicateOrder),
+        ("51150", InvalidOrder),
+        ("51169", InvalidOrder),
         ("51020", InvalidOrder),
         ("51121", InvalidOrder),
         ("51001", SymbolNotFound),
@@ -305,7 +308,7 @@ def failing(status: int, code: str) -> web.Response:
     return web.json_response({"code": code, "msg": "no", "data": []}, status=status)
 
 
-@pytest.mark.parametrize(("status", "code"), [(503, "50013"), (500, ""), (504, "50004")])
+@pytest.mark.parametrize(("status", "code"), [(503, "50013"), (500, ""), (504, "50004"), (200, "51149")])
 async def test_a_busy_venue_leaves_the_fate_of_an_order_open_until_it_is_asked_for(
     venue: Any, status: int, code: str
 ) -> None:
@@ -420,13 +423,13 @@ async def test_an_order_that_could_not_be_cancelled_is_no_silent_rest(venue: Any
         "POST trade/cancel-batch-orders": {
             "code": "1",
             "msg": "",
-            "data": [{"ordId": "11", "sCode": "51405", "sMsg": "no"}],
+            "data": [{"ordId": "11", "sCode": "51404", "sMsg": "no"}],
         },
     }
     async with venue.handle() as okx:
         with pytest.raises(ExchangeAPIError, match="1 orders could not be cancelled") as caught:
             await okx.cancel_all_orders(LINEAR)
-    assert caught.value.code == "51405"
+    assert caught.value.code == "51404"
 
 
 async def test_pages_are_read_until_one_is_not_full(venue: Any) -> None:

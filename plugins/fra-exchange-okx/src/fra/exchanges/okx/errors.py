@@ -25,8 +25,8 @@ from fra.core import (
 from fra.exchanges.okx.wire import Ack, Acks, Reply
 
 _CODES: Final[tuple[tuple[type[ExchangeError], str], ...]] = (
-    # The venue could not answer. 50004 says itself that the request may have been carried out.
-    (ExchangeConnectionError, "50001 50004 50005 50013 50026 51774 60015 60016 60023 64008 500 4004 4005"),
+    # The venue could not answer. 50004 and 51149 say themselves that the request may have been carried out.
+    (ExchangeConnectionError, "50001 50004 50005 50013 50026 51054 51149 51774 60015 60016 60023 64008 500 4004 4005"),
     (ExchangeRateLimitError, "50011 50040 50061 51113 58102 60014 4003 4008"),
     (Banned, "50023"),
     (
@@ -43,15 +43,16 @@ _CODES: Final[tuple[tuple[type[ExchangeError], str], ...]] = (
             "60021 60029 60030 4088"
         ),
     ),
-    (SymbolNotFound, "51001 51002 51014 51015 51026 51130 60018"),
-    (NotSupported, "60028"),
-    (DuplicateOrder, "51016"),
-    (OrderNotFound, "51400 51401 51402 51503 51509 51603"),
+    (SymbolNotFound, "51001 51002 51014 51015 51026 51087 51130 60018"),
+    (NotSupported, "51039 51041 60028"),
+    (DuplicateOrder, "51016 51065 51068"),
+    (OrderNotFound, "51063 51400 51401 51402 51405 51503 51509 51603"),
     (InsufficientFunds, "51008 51119 51127 51131 51502 51736 51764 51772"),
     (
         InvalidOrder,
         (
-            "51004 51005 51006 51007 51011 51020 51021 51022 51027 51028 51029 51030 51031 51046 51047 51051 "
+            "51004 51005 51006 51007 51011 51020 51021 51022 51023 51025 51027 51028 51029 51030 51031 51033 "
+            "51046 51047 51048 51049 51050 51051 51052 51053 51058 51148 51150 51169 51170 51186 51187 "
             "51072 51073 51074 51090 51091 51092 51093 51094 51095 51096 51098 51099 51100 51101 51102 51103 "
             "51104 51105 51106 51107 51108 51109 51110 51112 51115 51116 51117 51118 51120 51121 51122 51124 "
             "51125 51126 51128 51129 51132 51133 51134 51135 51136 51137 51138 51139 51162 51163 51166 51174 "
