@@ -240,6 +240,27 @@ async def test_wrong_credentials_fail_the_stream() -> None:
             pass
 
 
+@pytest.mark.parametrize("market", ["spot", "usdm"])
+async def test_without_credentials_there_is_no_stream_of_an_account(market: str) -> None:
+    venue = BinanceAccount()
+    async with venue.handle((market,), api_key=None, secret_key=None) as binance:
+        with pytest.raises(ExchangeAuthError, match="none are configured"):
+            async with binance.subscribe_user_data():
+                pass
+    assert venue.sockets == []
+
+
+async def test_a_balance_that_could_not_be_asked_for_is_asked_for_again() -> None:
+    venue = BinanceAccount()
+    async with account(("usdm",), venue) as mine:
+        venue.answers["GET /fapi/v3/account"] = Refusal(-1102, "something is missing")
+        await venue.sockets[0].push(changed(balances=True))
+        await venue.until(lambda: mine.errors)
+        asset = {"asset": "USDT", "walletBalance": "90", "marginBalance": "91", "availableBalance": "70"}
+        venue.answers["GET /fapi/v3/account"] = {"assets": [asset]}
+        await venue.until(lambda: mine.of(Balance))
+
+
 async def test_a_timestamp_that_spot_refuses_is_cured_by_reading_the_clock_once() -> None:
     venue = BinanceAccount()
     venue.ws_errors = [{"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}]

@@ -20,6 +20,7 @@ from fra.adapters.custom import (
     Urls,
     channel_for,
     endpoint_for,
+    missing_credentials,
     publishing,
 )
 from fra.adapters.custom.books import BookBuilder, BookSnapshot
@@ -356,7 +357,9 @@ class CustomBinancePlugin(BinanceTrading):
         )
 
     def subscribe_user_data(self) -> StreamSource[UserEvent]:
-        """Orders, fills, balances and positions of the configured markets."""
+        """Orders, fills, balances and positions of the configured markets. ExchangeAuthError without credentials."""
+        if not self.config.has_credentials:
+            raise missing_credentials(self.config.name)
         return UserData(self).source
 
     # --- helpers of the above

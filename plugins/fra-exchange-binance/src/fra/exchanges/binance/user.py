@@ -34,6 +34,7 @@ Make = Callable[[Symbol], Iterable[UserEvent]]
 
 _ASK_PAUSE: Final = 1.0
 """Balances are asked for no more often than this: a burst of fills is one question."""
+_ASK_PAUSE_LONGEST: Final = 60.0
 _REPORT: Final = msgspec.json.Decoder(wire.ExecutionReport)
 _SPOT_BALANCES: Final = msgspec.json.Decoder(wire.AccountPosition)
 _ORDER: Final = msgspec.json.Decoder(wire.OrderUpdate)
@@ -218,13 +219,20 @@ class UserData:
             self._spawn(self._balances_now(market), f"{market} balances")
 
     async def _balances_now(self, market: str) -> None:
+        pause = _ASK_PAUSE
         try:
-            wanted = True
-            while wanted:
+            while True:
                 self._again.discard(market)
-                self._feed.bring(await self._balances(market), self._plugin.context.now_ms())
-                await asyncio.sleep(_ASK_PAUSE)
-                wanted = market in self._again
+                try:
+                    self._feed.bring(await self._balances(market), self._plugin.context.now_ms())
+                    pause = _ASK_PAUSE
+                except ExchangeError as error:
+                    self._plugin.streams.report(error, where=f"{market} balances")
+                    self._again.add(market)
+                    pause = min(2 * pause, _ASK_PAUSE_LONGEST)
+                await asyncio.sleep(pause)
+                if market not in self._again:
+                    return
         finally:
             self._asking.discard(market)
 
