@@ -28,6 +28,8 @@ DOCUMENTS = sorted(
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)#]+)[^)]*\)")
 LIVE = ("--watch", "emulate")  # these go on until Ctrl-C
+VENUES = ("okx", "binance", "bybit", "htx")
+KEYS = {"api_key": "documents-key-01", "secret_key": "documents-secret-01", "passphrase": "documents-phrase-01"}
 
 
 def blocks(language: str) -> list[object]:
@@ -54,11 +56,12 @@ def commands(*programs: str) -> list[object]:
 
 @pytest.fixture(scope="module")
 def markets() -> Iterator[dict[str, dict[str, dict[str, str]]]]:
-    """The URLs of an emulated OKX and Binance, in a process of their own: venue → market → kind."""
-    command = [sys.executable, "-m", "fra.emulator", "okx", "binance", "--port", "0", "--json"]
+    """The URLs of the emulated exchanges, in a process of their own: venue → market → kind."""
+    options = ["--key", KEYS["api_key"], "--secret", KEYS["secret_key"], "--passphrase", KEYS["passphrase"]]
+    command = [sys.executable, "-m", "fra.emulator", *VENUES, "--port", "0", "--json", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    rows = [json.loads(process.stdout.readline()) for _ in range(2)]
+    rows = [json.loads(process.stdout.readline()) for _ in VENUES]
     yield {row["venue"]: row["markets"] for row in rows}
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
@@ -70,13 +73,15 @@ def environment(markets: dict[str, dict[str, dict[str, str]]], tmp_path: Path) -
     lines = []
     for venue, urls in markets.items():
         lines.append(f"[exchanges.{venue}]")
+        lines += [f'{key} = "env:DOCUMENTS_{key.upper()}"' for key in KEYS]
         for market, kinds in urls.items():
             lines.append(f"[exchanges.{venue}.base_url.{market}]")
             lines += [f"{kind} = {url!r}" for kind, url in kinds.items()]
     config = tmp_path / "fra.toml"
     config.write_text("\n".join(lines))
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return {**os.environ, "FRA_CONFIG": str(config), "PATH": path, "PYTHONUNBUFFERED": "1"}
+    keys = {f"DOCUMENTS_{key.upper()}": value for key, value in KEYS.items()}
+    return {**os.environ, **keys, "FRA_CONFIG": str(config), "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def until_it_speaks(command: list[str], environment: dict[str, str], folder: Path) -> tuple[str, int, str]:
