@@ -542,6 +542,24 @@ async def test_a_triggered_order_that_rests_can_be_cancelled_by_its_first_id(ven
         assert (await okx.cancel_order("77", LINEAR)).status is OrderStatus.CANCELED
 
 
+async def test_an_order_that_is_triggered_while_it_is_cancelled_is_cancelled_as_what_it_became(venue: Any) -> None:
+    told = iter([algo(), algo(state="effective", ordIdList=["90"], slOrdPx="59000")])
+    last = algo(state="effective", ordIdList=["90"], slOrdPx="59000")
+    came = triggered(ordType="limit", px="59000", state="canceled")
+    venue.answers |= {
+        "POST trade/cancel-order": lambda params: (
+            ACK if params.get("ordId") == "90" else {"code": "1", "data": [{"sCode": "51400", "sMsg": "none"}]}
+        ),
+        "POST trade/cancel-algos": {"code": "1", "data": [{"algoId": "77", "sCode": "51412", "sMsg": "triggered"}]},
+        "GET trade/order": lambda params: [came] if params.get("ordId") == "90" else MISSING,
+        "GET trade/order-algo": lambda params: [next(told, last)],
+    }
+    async with venue.handle() as okx:
+        order = await okx.cancel_order("77", LINEAR)
+    assert (order.id, order.status) == ("77", OrderStatus.CANCELED)
+    assert venue.asked("POST trade/cancel-order")[-1] == {"instId": "BTC-USDT-SWAP", "ordId": "90"}
+
+
 async def test_a_conditional_order_that_could_not_be_placed_is_rejected_with_the_reason(venue: Any) -> None:
     venue.answers |= {
         "GET trade/order": MISSING,

@@ -60,6 +60,7 @@ _MODES: Final[Mapping[PositionMode, str]] = {
     PositionMode.HEDGE: "long_short_mode",
 }
 _CANCELLING: Final = "51410"
+_TRIGGERED: Final = "51412"
 _WRONG_PARAMETER: Final = "51000"
 _WRONG_LEVEL: Final = "51010"
 
@@ -305,20 +306,19 @@ class OKXTrading(OKXListings):
     async def _cancel_conditional(self, order_id: str | None, client_order_id: str | None, symbol: Symbol) -> bool:
         """Cancel an algo order or what came of it; False where there is nothing to cancel."""
         row = await self._conditional(order_id, client_order_id, symbol)
-        if row is None:
-            return False
-        if account.ALGO_STATES.get(row.state) is OrderStatus.OPEN:
+        if row is not None and account.ALGO_STATES.get(row.state) is OrderStatus.OPEN:
             params = [{"instId": row.instId, "algoId": row.algoId}]
             reply = await self.http.request(endpoint_for(CANCEL_ALGOS, symbol), {"rows": params}, priority=True)
-            for ack in reply.data:
-                if (error := self._refusal(ack)) is not None:
-                    raise error
-            return True
-        triggered = conditional.children(row)
+            refusal = next(filter(None, map(self._refusal, reply.data)), None)
+            if refusal is None:
+                return True
+            if refusal.code != _TRIGGERED:
+                raise refusal
+            row = await self._conditional(order_id, client_order_id, symbol)
+        triggered = [] if row is None else conditional.children(row)
         for child in triggered:
-            await self.http.request(
-                endpoint_for(CANCEL, symbol), {"instId": symbol.venue_id, "ordId": child}, priority=True
-            )
+            ids = {"instId": symbol.venue_id, "ordId": child}
+            await self.http.request(endpoint_for(CANCEL, symbol), ids, priority=True)
         return bool(triggered)
 
     async def learn(self, rows: Iterable[wire.Order], symbol: Symbol | None) -> None:
