@@ -113,7 +113,10 @@ class UserFeed:
         if isinstance(event, Balance | Position):
             key = _key(event)
             assert key is not None
-            self._states[key] = event
+            if event.total or event.borrowed if isinstance(event, Balance) else event.amount:
+                self._states[key] = event
+            else:
+                self._states.pop(key, None)  # told once: nobody has to hear again that it is gone
         self.source.deliver(event)
 
     # --- the backfill
