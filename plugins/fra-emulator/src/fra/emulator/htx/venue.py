@@ -13,11 +13,13 @@ from fra.emulator.fanout import Board, Fanout
 from fra.emulator.htx import rest, topics
 from fra.emulator.htx.auth import Unrecognised
 from fra.emulator.htx.books import INCREMENTAL
+from fra.emulator.htx.contract_user import MultiUser, SingleUser
 from fra.emulator.htx.number import raw
 from fra.emulator.htx.private import Private
-from fra.emulator.htx.spot_account import account_id
+from fra.emulator.htx.spot_rows import account_id
+from fra.emulator.htx.spot_user import SpotUser
 from fra.emulator.htx.topics import Request, Room
-from fra.emulator.htx.user import MultiUser, SingleUser, SpotUser, User
+from fra.emulator.htx.user import User
 from fra.emulator.ratelimit import RollingWindow
 from fra.emulator.settings import Settings
 from fra.emulator.sockets import Connection
@@ -350,6 +352,14 @@ class HtxVenue(Venue):
         self._board.leave_all(connection)
 
     # -- test switches
+    def sockets(self, market: str | None = None) -> list[Connection]:
+        """By market (`spot`, `linear`), or `private`: those that accounts log in on."""
+        return [
+            c
+            for c in self.connections
+            if market in (None, c.market) or (market == "private" and self._room(c).kind != "market")
+        ]
+
     def announce_shutdown(self) -> None:
         """HTX warns nobody: the connections end without a word."""
 
