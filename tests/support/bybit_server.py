@@ -90,6 +90,9 @@ class BybitServer:
     def bodies(self, path: str) -> list[dict[str, Any]]:
         return [json.loads(body) for request, body in self.requests if request.path == f"/v5/{path}"]
 
+    def methods(self, path: str) -> set[str]:
+        return {request.method for request, _ in self.requests if request.path == f"/v5/{path}"}
+
     def paths(self) -> list[str]:
         return [request.path.removeprefix("/v5/") for request, _ in self.requests]
 
