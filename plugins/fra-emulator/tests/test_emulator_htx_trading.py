@@ -126,7 +126,7 @@ def best(venue: HtxVenue, market: str, *, ask: bool = True) -> tuple[Decimal, De
 async def test_the_documented_host_or_the_one_that_was_asked_is_signed(trader: Client) -> None:
     assert (await trader.get("/v1/account/accounts"))["status"] == "ok"
     asked = trader.venue.markets["spot"]["rest"].removeprefix("http://")
-    for host in (asked, "api-aws.huobi.pro"):
+    for host in (asked, asked.partition(":")[0], "api-aws.huobi.pro"):
         trader.hosts["spot"] = host
         assert (await trader.get("/v1/account/accounts"))["status"] == "ok"
     trader.hosts["spot"] = "api.elsewhere.pro"
@@ -557,3 +557,16 @@ async def test_a_login_with_a_wrong_secret_is_refused(
     stranger = Client(venue, http, Account(key="trader-key", secret="another"))
     assert (await (await stranger.login(wire, "spot")).hear())["code"] == 2002
     assert (await (await stranger.login(wire, "linear")).hear())["err-code"] == 2003
+
+
+async def test_a_key_has_ten_spot_account_sockets_and_each_fifty_requests_a_second(
+    trader: Client, wire: Callable[..., Any]
+) -> None:
+    sockets = [await trader.login(wire, "spot") for _ in range(11)]
+    answers = [await socket.hear() for socket in sockets]
+    assert [a["code"] for a in answers] == [200] * 10 + [429]
+    for _ in range(200):
+        await sockets[0].say({"action": "unsub", "ch": "orders#btcusdt"})
+    codes = [(await sockets[0].hear())["code"] for _ in range(200)]
+    assert codes[:49] == [200] * 49
+    assert 429 in codes

@@ -204,7 +204,7 @@ class Private:
     def authenticate(self, request: web.Request, path: str) -> Account:
         """The account that signed a request. Raises Refusal."""
         market = "spot" if path.startswith(("v1/", "v2/")) else "linear"
-        places = [(host, f"/{path}") for host in (*auth.HOSTS[market], request.host)]
+        places = [(host, f"/{path}") for host in (*auth.HOSTS[market], request.host, request.host.partition(":")[0])]
         try:
             return auth.authenticate(
                 self._source.exchange,
@@ -223,7 +223,7 @@ class Private:
         given = told.get("params") if room.kind == "account" else told
         params = _texts(given) if isinstance(given, dict) else {}
         wanted = (names.key, names.method, names.version, names.time, names.signature)
-        hosts = (*auth.HOSTS[room.market], host)
+        hosts = (*auth.HOSTS[room.market], host, host.partition(":")[0])
         # ccxt signs the whole URL of a socket that is not on the documented host
         paths = (path, f"ws://{host}{path}")
         return auth.authenticate(

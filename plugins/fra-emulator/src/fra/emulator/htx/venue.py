@@ -28,6 +28,8 @@ from fra.emulator.venue import Markets, Venue
 
 _PULL_GAP_S = 0.1
 _ABUSE_MS = 60_000
+_REQUESTS_PER_S = 50
+_CONNECTIONS_PER_KEY = 10
 
 
 def _is_book(channel: str) -> bool:
@@ -163,6 +165,9 @@ class HtxVenue(Venue):
         except msgspec.MsgspecError:
             self._say(connection, room.refusal(Request(), "bad-request", 2040, "not json, is not json string"))
             return
+        if room.kind == "account" and not self._within_second(connection):
+            self._refuse(connection, room, asked, "too many request", 429)
+            return
         pong = room.pong(asked)
         if pong is not None:
             # an answer to the venue's ping, or to nothing it said
@@ -176,6 +181,14 @@ class HtxVenue(Venue):
             self._market(connection, room, asked)
         else:
             self._account(connection, room, asked, text)
+
+    def _within_second(self, connection: Connection) -> bool:
+        """At most fifty requests a second on spot's account socket (HTX docs: spot, "WebSocket Asset and Order")."""
+        times, now = connection.incoming, time.monotonic()
+        while times and times[0] <= now - 1.0:
+            times.popleft()
+        times.append(now)
+        return not self.settings.enforce_limits or len(times) <= _REQUESTS_PER_S
 
     def _say(self, connection: Connection, told: dict[str, object]) -> None:
         connection.send(msgspec.json.encode(told).decode())
@@ -292,6 +305,10 @@ class HtxVenue(Venue):
             return
         if (before := self._users.pop(connection, None)) is not None:
             before.close()
+        mine = [c for c, user in self._users.items() if user.account is account and c.path == connection.path]
+        if room.kind == "account" and self.settings.enforce_limits and len(mine) >= _CONNECTIONS_PER_KEY:
+            self._refuse(connection, room, asked, "too many connection", 429)
+            return
         self._users[connection] = self._user(connection, account)
         if room.kind == "account":
             self._say(connection, room.ack(asked, "auth", self.now_ms()))
