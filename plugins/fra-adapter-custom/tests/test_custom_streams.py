@@ -349,6 +349,23 @@ async def test_the_client_pings_a_silent_connection_and_leaves_it_without_an_ans
     await bench.until(lambda: len(bench.venue.sockets) == 2)
 
 
+async def test_a_venue_that_wants_regular_pings_gets_them_while_data_come(bench: Any, toy_dialect: Any) -> None:
+    class Pinging(toy_dialect):
+        heartbeat = TextPing(interval=0.2, timeout=0.2, regular=True)
+
+    plugin = await bench.plugin(dialect=Pinging)
+    sink = bench.sink(plugin.ticks("A"))
+    socket = await bench.ready("ticks.A", sink)
+    async with asyncio.timeout(10):
+        while socket.texts.count("ping") < 3:
+            told = len(sink.items)
+            await socket.push("ticks.A", n=told)
+            await bench.until(lambda told=told: len(sink.items) > told)
+    assert len(bench.venue.sockets) == 1
+    # Data are no answer that is owed, but without anything the connection is left.
+    await bench.until(lambda: len(bench.venue.sockets) == 2)
+
+
 async def test_data_that_nobody_asked_for_is_reported_once(bench: Any) -> None:
     plugin = await bench.plugin()
     sink = bench.sink(plugin.ticks("A"))

@@ -12,11 +12,13 @@ class Heartbeat:
     """The server pings with control frames, which the transport answers: nothing to do here.
 
     Base of the others. ``interval`` is after how many seconds without a frame we ping (None: never), and ``timeout``
-    within how many seconds after that anything must come.
+    within how many seconds after that anything must come. ``regular``: we ping each ``interval``, also while frames
+    come, for venues that want to hear from us.
     """
 
     interval: float | None = None
     timeout: float = 10.0
+    regular: bool = attrs.field(default=False, kw_only=True)
 
     def ping(self) -> str | None:
         """The text to send after ``interval`` seconds of silence."""

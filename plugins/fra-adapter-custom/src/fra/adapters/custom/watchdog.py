@@ -38,6 +38,7 @@ class Watchdog:
         self._ack_timeout = ack_timeout
         self._quiet_since = monotonic()
         self._pinged = False
+        self._pinged_at = self._quiet_since
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -49,7 +50,7 @@ class Watchdog:
             self._quiet_since, self._pinged = now, False
         tick = self._tick()
         quiet = now - self._quiet_since
-        error = self._silence(quiet) or self._unanswered(now) or self._staleness(now, quiet + tick)
+        error = self._silence(quiet, now) or self._unanswered(now) or self._staleness(now, quiet + tick)
         if error is not None:
             self._watched.lose(error)
             return
@@ -66,11 +67,12 @@ class Watchdog:
         spans += [topic.staleness for topic in self._watched.carried() if topic.staleness is not None]
         return min(_LONGEST_TICK, max(_SHORTEST_TICK, min(spans) / 8))
 
-    def _silence(self, quiet: float) -> ExchangeError | None:
+    def _silence(self, quiet: float, now: float) -> ExchangeError | None:
         heartbeat = self._dialect.heartbeat
-        if heartbeat.interval is not None and quiet >= heartbeat.interval:
-            if not self._pinged:
-                self._pinged = True
+        if heartbeat.interval is not None:
+            due = (now - self._pinged_at if heartbeat.regular else quiet) >= heartbeat.interval
+            if due and (heartbeat.regular or not self._pinged):
+                self._pinged, self._pinged_at = True, now
                 if (ping := heartbeat.ping()) is not None:
                     self._watched.reply(ping)
             elif quiet >= heartbeat.interval + heartbeat.timeout:
