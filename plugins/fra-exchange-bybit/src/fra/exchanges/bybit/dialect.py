@@ -42,7 +42,7 @@ class BybitDialect(Dialect):
     names their topic, else to the oldest.
     """
 
-    heartbeat: Heartbeat = JsonPing(interval=20.0, is_pong=is_pong)
+    heartbeat: Heartbeat = JsonPing(interval=20.0, is_pong=is_pong, regular=True)
     topics_per_connection = _ARGS // _LONGEST_TOPIC
     connect_cost: Mapping[str, int] = MappingProxyType({CONNECTS: 1})
     silence = 40.0
