@@ -134,6 +134,11 @@ def _text(value: str | int | None) -> str | None:
     return None if value is None or value in ("", "0", 0) else str(value)
 
 
+def number(text: str | None) -> Decimal | None:
+    """A Decimal, None for nothing and ``''``."""
+    return Decimal(text) if text else None
+
+
 def _average(worth: Decimal | None, filled: Decimal) -> Decimal | None:
     return _QUOTIENT.divide(worth, filled) if worth and filled else None
 
@@ -395,8 +400,9 @@ def funding_payment(row: wire.Record, symbol: Symbol) -> FundingPayment:
 def union_order(row: wire.UnionOrder, symbol: Symbol) -> Order:
     """An order of a multi-assets account."""
     at_market = row.type == "market" or bool(row.price_match)
-    filled = amount(row.trade_volume or _NOTHING, symbol)
+    filled = amount(number(row.trade_volume) or _NOTHING, symbol)
     side = SIDES[row.side]
+    average = positive(number(row.trade_avg_price)) or _average(number(row.trade_turnover), filled)
     return Order(
         symbol=symbol.name,
         side=side,
@@ -406,8 +412,10 @@ def union_order(row: wire.UnionOrder, symbol: Symbol) -> Order:
         client_order_id=_text(row.client_order_id),
         amount=amount(row.volume, symbol),
         filled=filled,
-        price=None if at_market else positive(row.price),
-        average_price=(positive(row.trade_avg_price) or _average(row.trade_turnover, filled)) if filled else None,
+        price=None if at_market else positive(number(row.price)),
+        average_price=(positive(number(row.trade_avg_price)) or _average(number(row.trade_turnover), filled))
+        if filled
+        else None,
         time_in_force=None if at_market else _IN_FORCE.get((row.time_in_force or "").lower()),
         post_only=row.type == "post_only",
         reduce_only=row.reduce_only,
@@ -429,7 +437,7 @@ def union_fill(row: wire.UnionFill, symbol: Symbol) -> Fill:
         timestamp_ms=row.created_time,
         order_id=str(row.order_id),
         client_order_id=_text(row.client_order_id),
-        fee=row.trade_fee,
+        fee=number(row.trade_fee),
         fee_asset=row.fee_currency or None,
         maker=_MAKERS.get(row.role.lower()),
     )
@@ -445,10 +453,10 @@ def union_position(row: wire.UnionPosition, symbol: Symbol) -> Position:
         symbol=symbol.name,
         side=side,
         amount=abs(amount(row.volume, symbol)),
-        entry_price=positive(row.open_avg_price),
-        mark_price=positive(row.mark_price),
-        liquidation_price=_price(row.liquidation_price),
-        unrealized_pnl=row.profit_unreal,
+        entry_price=positive(number(row.open_avg_price)),
+        mark_price=positive(number(row.mark_price)),
+        liquidation_price=_price(number(row.liquidation_price)),
+        unrealized_pnl=number(row.profit_unreal),
         leverage=row.lever_rate,
         margin_mode=MARGIN_MODES.get(row.margin_mode),
         hedge_mode=hedge,
@@ -462,7 +470,7 @@ def union_balances(wallet: wire.UnionWallet) -> list[Balance]:
         Balance(
             asset=row.currency,
             market=LINEAR,
-            free=row.available or _NOTHING,
+            free=number(row.available) or _NOTHING,
             total=row.equity,
             timestamp_ms=moment(row.updated_time),
         )

@@ -340,7 +340,7 @@ class Notice(msgspec.Struct, Generic[T]):
     event: str = ""
 
 
-# --- swaps, multi-assets account ---------------------------------------------------------------------------------
+# --- swaps, multi-assets account: numbers are text, '' is unknown --------------------------------------------------
 
 
 class AssetMode(msgspec.Struct):
@@ -371,12 +371,12 @@ class UnionOrder(msgspec.Struct):
     client_order_id: Id | None = None
     position_side: str = ""
     time_in_force: str | None = None
-    price: Decimal | None = None
+    price: str | None = None
     price_match: str | None = None
     reduce_only: bool | None = None
-    trade_volume: Decimal | None = None
-    trade_avg_price: Decimal | None = None
-    trade_turnover: Decimal | None = None
+    trade_volume: str | None = None
+    trade_avg_price: str | None = None
+    trade_turnover: str | None = None
     cancel_reason: str | None = None
     created_time: int | None = None
     updated_time: int | None = None
@@ -396,7 +396,7 @@ class UnionFill(msgspec.Struct):
     client_order_id: Id | None = None
     role: str = ""
     fee_currency: str | None = None
-    trade_fee: Decimal | None = None
+    trade_fee: str | None = None
 
 
 class UnionPosition(msgspec.Struct):
@@ -407,10 +407,10 @@ class UnionPosition(msgspec.Struct):
     position_side: str = ""
     direction: str = ""
     margin_mode: str = ""
-    open_avg_price: Decimal | None = None
-    mark_price: Decimal | None = None
-    liquidation_price: Decimal | None = None
-    profit_unreal: Decimal | None = None
+    open_avg_price: str | None = None
+    mark_price: str | None = None
+    liquidation_price: str | None = None
+    profit_unreal: str | None = None
     lever_rate: Decimal | None = None
     updated_time: int | None = None
 
@@ -420,7 +420,7 @@ class UnionAmount(msgspec.Struct):
 
     currency: str
     equity: Decimal
-    available: Decimal | None = None
+    available: str | None = None
     updated_time: int | None = None
 
 

@@ -199,13 +199,19 @@ class NotificationDialect(HTXDialect):
 # --- the spot account --------------------------------------------------------------------------------------------
 
 
+_ALL_PAIRS: Final = ("orders", "trade.clearing")
+
+
 def _action_pong(frame: bytes) -> str | None:
     message = _ACTION.decode(frame)
     return f'{{"action":"pong","data":{bytes(message.data).decode()}}}' if message.action == "ping" else None
 
 
 class SpotAccountDialect(HTXDialect):
-    """``/ws/v2``: plain text, topics like ``orders#*``. Its answers bear no id, only the topic."""
+    """``/ws/v2``: plain text, topics like ``orders#*``. Its answers bear no id, only the topic.
+
+    What is subscribed for all pairs may come with the pair's name (``orders#btcusdt``).
+    """
 
     heartbeat: Heartbeat = ServerPing(reply=_action_pong)
     silence = 60.0
@@ -225,7 +231,10 @@ class SpotAccountDialect(HTXDialect):
             return None
         if message.action not in ("push", "") or not message.ch:
             return None
-        return message.ch.encode()
+        kind, *rest = message.ch.split("#")
+        if kind in _ALL_PAIRS and rest:
+            rest[0] = "*"
+        return "#".join((kind, *rest)).encode()
 
     def subscribe(self, topics: Sequence[str], request_id: int) -> str:
         (topic,) = topics

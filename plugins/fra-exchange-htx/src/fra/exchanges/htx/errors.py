@@ -79,6 +79,8 @@ _MESSAGES: Final[tuple[tuple[str, str, type[ExchangeError]], ...]] = (
     # HTX gives some codes more than one meaning, and says in words which.
     ("1003", "signature", ExchangeAuthError),
     ("1002", "unauthorized", ExchangeAuthError),
+    ("403", "no permission", PermissionDenied),
+    ("403", "ip address", PermissionDenied),
     ("api-signature-not-valid", "no permission", PermissionDenied),
     ("api-signature-not-valid", "ip address", PermissionDenied),
     ("invalid-parameter", "request limit", ExchangeRateLimitError),
