@@ -331,6 +331,10 @@ def test_the_leverage_that_is_asked_for_is_reckoned_with():
     assert (plan.obstacles, plan.long.margin) == ((), D(1001) / 5 + D("0.5005"))
 
 
+def test_the_margin_can_be_left_to_the_venue():
+    assert planned(long=venue("alpha", "0.0001", free=D(0)), check_margin=False).obstacles == ()
+
+
 def test_a_position_that_the_leg_would_close_is_an_obstacle():
     held = Position(symbol="BTC/USDT:USDT", side=PositionSide.SHORT, amount=D(3), hedge_mode=False)
     plan = planned(long=venue("alpha", "0.0001", held=held))

@@ -6,6 +6,7 @@ import select
 import subprocess
 import sys
 import time
+from decimal import Decimal
 
 import pytest
 
@@ -34,6 +35,27 @@ def test_the_plan_has_the_figures(shell):
     assert [plan[key] for key in ("average_price", "notional", "slippage", "fee")] == [
         "100.1", "200.2", "0.001", "0.10010",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("price", "figures"),
+    [("100.2", ("200", "100.15", "taker")), ("100.1", ("100", "100.1", "taker")), ("99", ("0", "99", "maker"))],
+    ids=["two levels", "one level", "rests"],
+)
+def test_the_plan_says_how_much_of_a_limit_order_trades_at_once(shell, price, figures):
+    shell.trade(alpha={"free": "1000000"})
+    plan = shell.json("order", "buy", SWAP, "500", "--price", price)
+    at_once, average, role = figures
+    assert (plan["at_once"], plan["average_price"]) == (at_once, average)
+    assert Decimal(plan["notional"]) == 500 * Decimal(price)
+    assert f"as {role})" in shell.run("order", "buy", SWAP, "500", "--price", price).stdout
+
+
+def test_a_post_only_order_that_would_trade_is_refused_before_it_is_sent(shell):
+    shell.trade(alpha={})
+    done = shell.run("order", "buy", SWAP, "1", "--price", "101", "--post-only", "--yes", code=1)
+    assert "would trade at once" in done.stderr
+    assert sent(shell) == []
 
 
 def test_an_emulated_account_sends_with_yes(shell):

@@ -126,6 +126,7 @@ def spreads(
 @click.option("--short-limit", type=AmountType(), metavar="P", help="The short leg's protective price itself.")
 @click.option("--market", is_flag=True, help="Market orders, without a protective price.")
 @click.option("--leverage", type=AmountType(), metavar="N", help="Set on both venues before the orders are sent.")
+@click.option("--any-margin", is_flag=True, help="Let the venues judge the margin: other coins are collateral.")
 @click.option("--hedge-mode", "hedge_modes", multiple=True, metavar="NAME", help="That account is in hedge mode.")
 @click.option("--hold", type=DurationType(), default="7d", show_default=True, help="How long the legs are held.")
 @click.option("--fee", "fees", type=FeeType(), multiple=True, metavar="[NAME=]RATE", help="Taker fee: okx=0.05%.")
@@ -151,6 +152,7 @@ def hedge(
     short_limit: Decimal | None,
     market: bool,
     leverage: Decimal | None,
+    any_margin: bool,
     hedge_modes: tuple[str, ...],
     hold: int,
     fees: tuple[tuple[str, Decimal], ...],
@@ -183,6 +185,7 @@ def hedge(
         max_gap=max_gap,
         hold_ms=hold,
         leverage=leverage,
+        check_margin=not any_margin,
         limits={side: limit for side, limit in limits.items() if limit is not None},
     )
     run(

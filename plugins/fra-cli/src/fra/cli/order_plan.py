@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 import attrs
 
-from fra.core import OrderType, Side
+from fra.core import Side
 
 if TYPE_CHECKING:
     from fra.core import OrderBook, OrderRequest, PriceLevel, Symbol
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 class Estimate:
     """The figures of an order as the book stands; None is unknown.
 
-    ``price`` is the average at which it would trade (its own limit while that is not reached), ``notional`` and
-    ``fee`` are in quote coin, ``slippage`` is a fraction of the mid price. ``problems`` say why it would not be taken.
+    ``price`` is the average at which it would trade now (its own limit where it would only rest), ``at_once`` how much
+    of it would. ``notional`` (at the limit, where there is one) and ``fee`` are in quote coin, ``slippage`` is a
+    fraction of the mid price. ``problems`` say why it would not be taken.
     """
 
     price: Decimal | None
+    at_once: Decimal | None
     notional: Decimal | None
     slippage: Decimal | None
     fee_rate: Decimal | None
@@ -33,12 +35,18 @@ class Estimate:
 def estimate(request: OrderRequest, symbol: Symbol, book: OrderBook | None, fees: Mapping[str, Decimal]) -> Estimate:
     """What ``request`` comes to."""
     problems = [*rule_problems(request, symbol)]
-    average: Decimal | None = None
-    if request.type is OrderType.MARKET and book is not None and book.valid:
-        levels = book.asks if request.side is Side.BUY else book.bids
-        average = average_price(symbol, levels, request.amount, request.quote_amount)
-        if average is None:
+    average = at_once = None
+    if request.trigger_price is None and book is not None and book.valid:
+        levels = _within(request, book.asks if request.side is Side.BUY else book.bids)
+        if request.amount is not None and request.price is not None:
+            at_once = min(request.amount, sum((level.amount for level in levels), Decimal(0)))
+            average = average_price(symbol, levels, at_once) if at_once else None
+        else:
+            average = average_price(symbol, levels, request.amount, request.quote_amount)
+        if request.price is None and average is None:
             problems.append(f"the book of {symbol} does not hold that much at the depth that was asked for")
+    if request.post_only and at_once:
+        problems.append("a post-only order would trade at once at this price, so the venue would not take it")
     price = request.price if request.price is not None else average or request.trigger_price
     notional = request.quote_amount
     if request.amount is not None:
@@ -49,15 +57,25 @@ def estimate(request: OrderRequest, symbol: Symbol, book: OrderBook | None, fees
     slippage = None
     if average is not None and mid is not None:
         slippage = (average / mid - 1) * (1 if request.side is Side.BUY else -1)
-    rate = fee_rate(fees, symbol, maker=request.post_only)
+    rate = fee_rate(fees, symbol, maker=at_once == 0)
     return Estimate(
-        price=price,
+        price=average or price,
+        at_once=at_once,
         notional=notional,
         slippage=slippage,
         fee_rate=rate,
         fee=None if rate is None or notional is None else notional * rate,
         problems=tuple(problems),
     )
+
+
+def _within(request: OrderRequest, levels: Sequence[PriceLevel]) -> Sequence[PriceLevel]:
+    """The levels that the order may trade with: all, or those no worse than its limit."""
+    limit = request.price
+    if limit is None:
+        return levels
+    buys = request.side is Side.BUY
+    return [level for level in levels if (level.price <= limit if buys else level.price >= limit)]
 
 
 def average_price(

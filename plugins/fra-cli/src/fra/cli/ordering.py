@@ -164,6 +164,13 @@ def _at_stake(request: OrderRequest, symbol: Symbol, figured: Estimate) -> str:
     return f"{bare(request.amount or Decimal(0))} {symbol.amount_unit}"
 
 
+def _at_once(request: OrderRequest, figured: Estimate) -> str:
+    if figured.at_once is None:
+        return "all of it" if request.type is OrderType.MARKET else "nothing, it waits for its trigger"
+    rest = "rests" if request.time_in_force is TimeInForce.GTC else "is cancelled"
+    return f"{bare(figured.at_once)}, the rest {rest}" if figured.at_once != request.amount else "all of it"
+
+
 def plan_table(
     plan: Plan, request: OrderRequest, symbol: Symbol, figured: Estimate, book: OrderBook | None
 ) -> Table[tuple[str, str]]:
@@ -187,8 +194,13 @@ def plan_table(
         ("order", f"{request.side.value} {what} {unit} of {symbol}, {orders.kind_text(order)}"),
         ("price", f"{orders.price_text(order)}  (book {best}, age {age})"),
         ("on average", f"{_money(figured.price, 8)} {symbol.quote}{through}"),
+        *(
+            []
+            if figured.at_once is None
+            else [("at once", f"{bare(figured.at_once)} of {what}, the rest {_rest(request)}")]
+        ),
         ("notional", f"{_money(figured.notional, 8)} {symbol.quote}"),
-        ("fee", f"{_money(figured.fee, 8)} {symbol.quote} ({rate} as {'maker' if request.post_only else 'taker'})"),
+        ("fee", f"{_money(figured.fee, 8)} {symbol.quote} ({rate} as {'maker' if figured.at_once == 0 else 'taker'})"),
     ]
     columns = [
         Column[tuple[str, str]]("PLAN", lambda row: row[0]),
@@ -212,6 +224,7 @@ def plan_fields(
         "amount_unit": symbol.amount_unit,
         "quote": symbol.quote,
         "average_price": figured.price,
+        "at_once": figured.at_once,
         "notional": figured.notional,
         "slippage": figured.slippage,
         "fee_rate": figured.fee_rate,

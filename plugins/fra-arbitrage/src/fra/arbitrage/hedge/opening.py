@@ -151,6 +151,7 @@ def command_of(hedge: HedgePlan, hedge_modes: Collection[str] = (), config: Path
         words += ["--max-slippage", bare(request.max_slippage)]
     words += ["--max-gap", bare(request.max_gap)] if request.max_gap != DEFAULT_MAX_GAP else []
     words += ["--leverage", bare(request.leverage)] if request.leverage is not None else []
+    words += [] if request.check_margin else ["--any-margin"]
     for name in hedge_modes:
         words += ["--hedge-mode", name]
     words += ["--config", str(config)] if config is not None else []

@@ -27,7 +27,8 @@ class HedgeRequest:
     """What the user wants. ``max_slippage`` is a fraction of the mid price, beyond which no leg trades.
 
     ``limits`` are protective prices that take its place; ``at_market`` sends market orders, which have none.
-    ``leverage`` is set on both venues before anything is sent; None leaves it as it is.
+    ``leverage`` is set on both venues before anything is sent; None leaves it as it is. ``check_margin`` False leaves
+    it to the venues whether the margin is enough, as for accounts with other coins as collateral.
     """
 
     size: Size
@@ -36,6 +37,7 @@ class HedgeRequest:
     max_gap: Decimal = DEFAULT_MAX_GAP
     hold_ms: int = 7 * DAY_MS
     leverage: Decimal | None = None
+    check_margin: bool = True
     limits: Mapping[PositionSide, Decimal] = attrs.field(factory=dict)
 
 
@@ -277,7 +279,7 @@ def _leg(venue: Venue, side: PositionSide, units: Decimal, request: HedgeRequest
         problems=tuple(problems),
         obstacles=(),
     )
-    return attrs.evolve(leg, obstacles=tuple(_obstacles(leg)))
+    return attrs.evolve(leg, obstacles=tuple(_obstacles(leg, check_margin=request.check_margin)))
 
 
 def _limit(venue: Venue, side: PositionSide, mid: Decimal, request: HedgeRequest) -> Decimal:
@@ -302,7 +304,7 @@ def _depth_problems(venue: Venue, side: PositionSide, entry: Fill, leave: Fill, 
         )
 
 
-def _obstacles(leg: LegPlan) -> Iterator[str]:
+def _obstacles(leg: LegPlan, *, check_margin: bool) -> Iterator[str]:
     venue, symbol = leg.venue, leg.venue.quote.symbol
     if venue.refuses is not None:
         yield f"{venue.name}: {venue.refuses}"
@@ -313,6 +315,8 @@ def _obstacles(leg: LegPlan) -> Iterator[str]:
             f"{venue.name}: {bare(held.amount)} {symbol.amount_unit} are open on the {held.side.value} side, "
             f"which the {leg.side.value} leg would close"
         )
+    if not check_margin:
+        return
     coin = symbol.settle or symbol.quote
     if venue.free is None:
         yield f"{venue.name}: the available margin is unknown"
