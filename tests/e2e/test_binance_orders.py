@@ -189,6 +189,20 @@ async def test_a_conditional_order_waits_among_the_open_ones_and_all_are_cancell
     assert list(await trader.binance.get_open_orders()) == []
 
 
+async def test_a_triggered_order_stays_one_order_to_its_end(trader: Trader) -> None:
+    for side, away in ((Side.BUY, "-0.0002"), (Side.SELL, "0.0002")):  # the price goes one way or the other
+        await trader.send(side=side, type=OrderType.STOP, trigger_price=await trader.price(SWAP, away))
+    stops = {order.id for order in await trader.binance.get_open_orders(SWAP)}
+    await trader.until(lambda: any(order.status is OrderStatus.FILLED for order in trader.of(Order)))
+    (done,) = [order for order in trader.of(Order) if order.status is OrderStatus.FILLED][:1]
+    assert done.id in stops
+    await trader.until(lambda: trader.filled(done) == AMOUNT)
+    asked = await trader.binance.get_order(done.id, SWAP)
+    assert (asked.id, asked.type, asked.status, asked.filled) == (done.id, OrderType.STOP, OrderStatus.FILLED, AMOUNT)
+    assert {order.id for order in trader.of(Order)} <= stops
+    assert done.id in [order.id for order in await trader.binance.get_order_history(SWAP)]
+
+
 async def test_one_conditional_order_is_cancelled_by_its_id(trader: Trader) -> None:
     trigger = await trader.price(SWAP, "-0.05")
     stop = await trader.send(type=OrderType.STOP, trigger_price=trigger)

@@ -390,6 +390,48 @@ async def test_a_conditional_order_of_another_symbol_is_not_cancelled() -> None:
     assert venue.named("DELETE /fapi/v1/algoOrder") == []
 
 
+async def test_a_conditional_order_that_was_triggered_is_asked_for_and_cancelled_where_it_trades() -> None:
+    plain = usdm_order(orderId=77, status="PARTIALLY_FILLED", executedQty="0.004", avgPrice="71001", time=T + 9)
+
+    def asked(params: Mapping[str, str]) -> object:
+        return plain if params.get("orderId") == "77" else Refusal(-2013, "Order does not exist.")
+
+    def cancelled(params: Mapping[str, str]) -> object:
+        if params.get("orderId") == "77":
+            return {**plain, "status": "CANCELED"}
+        return Refusal(-2011, "Unknown order sent.")
+
+    venue = BinanceAccount(
+        {
+            "GET /fapi/v1/order": asked,
+            "DELETE /fapi/v1/order": cancelled,
+            "GET /fapi/v1/algoOrder": algo_order(algoStatus="TRIGGERED", actualOrderId="77"),
+        }
+    )
+    async with venue.handle() as binance:
+        order = await binance.get_order("1000000000000007", LINEAR)
+        assert (order.id, order.type, order.filled, order.average_price) == (
+            "1000000000000007",
+            OrderType.STOP,
+            Decimal("0.004"),
+            Decimal(71001),
+        )
+        order = await binance.cancel_order("1000000000000007", LINEAR)
+        assert (order.id, order.status, order.filled) == (
+            "1000000000000007",
+            OrderStatus.CANCELED,
+            Decimal("0.004"),
+        )
+        venue.answers |= {
+            "GET /fapi/v1/allOrders": [{**plain, "status": "FILLED", "executedQty": "0.010"}],
+            "GET /fapi/v1/allAlgoOrders": [
+                algo_order(algoStatus="FINISHED", actualOrderId="77", actualQty="0.010", actualPrice="71001")
+            ],
+        }
+        (once,) = await binance.get_order_history(LINEAR)
+        assert (once.id, once.type, once.filled) == ("1000000000000007", OrderType.STOP, Decimal("0.010"))
+
+
 async def test_a_cancel_that_was_accepted_is_not_hidden_by_a_question_that_fails() -> None:
     answers = iter([algo_order(), Refusal(-1102, "something else")])
     venue = BinanceAccount(
@@ -428,7 +470,7 @@ async def test_cancelling_all_futures_orders_gives_those_that_turn_out_to_be_can
     venue = BinanceAccount(
         {
             "GET /fapi/v1/order": asked,
-            "GET /fapi/v1/algoOrder": algo_order(algoStatus="CANCELED"),
+            "GET /fapi/v1/algoOrder": algo_order(clientAlgoId="stop-1", algoStatus="CANCELED"),
             "DELETE /fapi/v1/allOpenOrders": done,
             "DELETE /fapi/v1/algoOpenOrders": done,
         }
@@ -436,7 +478,7 @@ async def test_cancelling_all_futures_orders_gives_those_that_turn_out_to_be_can
     async with venue.handle() as binance:
         venue.answers |= {
             "GET /fapi/v1/openOrders": [usdm_order(), usdm_order(orderId=23)],
-            "GET /fapi/v1/openAlgoOrders": [algo_order()],
+            "GET /fapi/v1/openAlgoOrders": [algo_order(clientAlgoId="stop-1")],
         }
         cancelled = await binance.cancel_all_orders()
     assert sorted(order.id or "" for order in cancelled) == ["1000000000000007", "22"]
@@ -451,7 +493,7 @@ async def test_open_orders_are_plain_and_conditional_ones() -> None:
     async with venue.handle() as binance:
         venue.answers |= {
             "GET /fapi/v1/openOrders": [usdm_order(time=T)],
-            "GET /fapi/v1/openAlgoOrders": [algo_order()],
+            "GET /fapi/v1/openAlgoOrders": [algo_order(clientAlgoId="stop-1")],
             "GET /api/v3/openOrders": [spot_order(time=T, updateTime=T)],
         }
         every = await binance.get_open_orders()

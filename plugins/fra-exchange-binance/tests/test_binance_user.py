@@ -19,6 +19,7 @@ from fra.core import (
     Fill,
     Order,
     OrderStatus,
+    OrderType,
     Position,
     PositionSide,
     Side,
@@ -357,6 +358,27 @@ async def test_a_conditional_order_is_followed_through_its_trigger() -> None:
         Decimal(68999),
     )
     assert (orders[-1].status, orders[-1].reason) == (OrderStatus.REJECTED, "Reduce Only")
+
+
+async def test_what_a_triggered_order_trades_is_told_as_its_own_also_before_the_trigger_is() -> None:
+    algo = {"caid": "mine-1", "aid": 1_000_000_000_000_007, "o": "STOP_MARKET", "s": "BTCUSDT", "S": "BUY"}
+    algo |= {"ps": "BOTH", "f": "GTC", "q": "0.010", "ap": "0", "aq": "0", "tp": "71000", "p": "0", "R": False}
+    child = {"o": "MARKET", "ot": "MARKET", "i": 77, "p": "0", "x": "TRADE", "L": "71001", "ap": "71001"}
+    async with account(("usdm",)) as mine:
+        (socket,) = mine.venue.sockets
+        await socket.push({"e": "ALGO_UPDATE", "T": T, "o": {**algo, "X": "NEW", "ai": ""}})
+        await socket.push(update(**child, l="0.004", z="0.004", t=7, X="PARTIALLY_FILLED"))
+        await socket.push({"e": "ALGO_UPDATE", "T": T + 1, "o": {**algo, "X": "TRIGGERED", "ai": "77"}})
+        await socket.push(update(**child, l="0.006", z="0.010", t=8, X="FILLED"))
+        finished = {**algo, "X": "FINISHED", "ai": "77", "aq": "0.010", "ap": "71001"}
+        await socket.push({"e": "ALGO_UPDATE", "T": T + 2, "o": finished})
+        await mine.venue.until(lambda: mine.of(Order) and mine.of(Order)[-1].status is OrderStatus.FILLED)
+    assert {(order.id, order.type) for order in mine.of(Order)} == {("1000000000000007", OrderType.STOP)}
+    assert [order.filled for order in mine.of(Order)][-1] == Decimal("0.010")
+    assert [(fill.order_id, fill.trade_id) for fill in mine.of(Fill)] == [
+        ("1000000000000007", "7"),
+        ("1000000000000007", "8"),
+    ]
 
 
 async def test_a_one_way_position_turns_and_closes() -> None:

@@ -314,7 +314,7 @@ class OrderUpdate(_Push):
 
 
 class AlgoPush(_Push):
-    """``rm`` is why it failed."""
+    """``ai`` is the plain order that came of it, ``rm`` why it failed."""
 
     s: str
     aid: int
@@ -327,6 +327,7 @@ class AlgoPush(_Push):
     q: str | None = None
     ap: str | None = None
     aq: str | None = None
+    ai: str | int | None = None
     tp: str | None = None
     p: str | None = None
     R: bool | None = None

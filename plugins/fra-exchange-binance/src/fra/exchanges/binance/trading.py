@@ -36,6 +36,7 @@ from fra.core import (
 from fra.exchanges.binance import account, orders
 from fra.exchanges.binance import account_tables as tables
 from fra.exchanges.binance import account_wire as wire
+from fra.exchanges.binance.conditional import Conditionals
 from fra.exchanges.binance.convert import SPOT, USDM
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ _NO_CHANGE: Final = frozenset({"-4046", "-4059"})
 """Binance, USD-M, "Error Codes": no need to change margin type, no need to change position side."""
 _OTHER_MODE: Final = "-4061"
 _NOTHING_TO_CANCEL: Final = "-2011"
+_TRIGGERED: Final = "TRIGGERED"
 _MARGIN_TYPES: Final = {MarginMode.CROSS: "CROSSED", MarginMode.ISOLATED: "ISOLATED"}
 _CONDITIONAL: Final = (OrderType.STOP, OrderType.TAKE_PROFIT)
 _SPOT_TYPES: Final = {
@@ -87,6 +89,7 @@ class BinanceTrading(CustomExchangePlugin):
         self._hedge: bool | None = None
         self.leverages: dict[str, Decimal] = {}
         """By the venue's id, as far as it was told: messages about positions do not repeat it."""
+        self.conditionals = Conditionals()
         self.traded: dict[str, Symbol] = {}
         """Symbols by name that this account has had orders of since we look."""
 
@@ -210,7 +213,7 @@ class BinanceTrading(CustomExchangePlugin):
                     "triggerPrice": request.trigger_price,
                     "clientAlgoId": request.client_order_id,
                 }
-                return orders.algo_order(await self.http.request(tables.CREATE_ALGO, algo), symbol)
+                return self._seen(await self.http.request(tables.CREATE_ALGO, algo), symbol)
             plain = {**common, "newClientOrderId": request.client_order_id, "newOrderRespType": "RESULT"}
             return orders.order(await self.http.request(tables.CREATE_USDM, plain), symbol, created=True)
         except InvalidOrder as error:
@@ -290,11 +293,14 @@ class BinanceTrading(CustomExchangePlugin):
             if symbol.kind is MarketKind.SPOT:
                 raise
             return await self._cancel_algo(_algo_named(order_id, client_order_id), symbol, error)
-        return orders.order(answer, symbol)
+        return self.conditionals.plain(orders.order(answer, symbol))
 
     async def _cancel_algo(self, params: Params, symbol: Symbol, missing: OrderNotFound) -> Order:
         # Plain and conditional orders are numbered apart: nothing is cancelled that is not of this symbol.
-        await self._algo(params, symbol, missing)
+        row = await self._algo_row(params, symbol, missing)
+        if row.algoStatus == _TRIGGERED and row.actualOrderId:
+            self._seen(row, symbol)
+            return await self.cancel_order(str(row.actualOrderId), symbol)
         await self.http.request(tables.CANCEL_ALGO, params, priority=True)
         return await self._afterwards(lambda: self._algo(params, symbol, missing))
 
@@ -362,13 +368,26 @@ class BinanceTrading(CustomExchangePlugin):
             if symbol.kind is MarketKind.SPOT:
                 raise
             return await self._algo(_algo_named(order_id, client_order_id), symbol, error)
-        return orders.order(answer, symbol)
+        return self.conditionals.plain(orders.order(answer, symbol))
 
     async def _algo(self, params: Params, symbol: Symbol, missing: OrderNotFound) -> Order:
+        row = await self._algo_row(params, symbol, missing)
+        order = self._seen(row, symbol)
+        if row.algoStatus != _TRIGGERED or not row.actualOrderId:
+            return order
+        # What the plain order has traded so far is only known of itself.
+        child = {"symbol": symbol.venue_id, "orderId": row.actualOrderId}
+        answer = await self.http.request(endpoint_for(tables.GET, symbol), child)
+        return self.conditionals.plain(orders.order(answer, symbol))
+
+    async def _algo_row(self, params: Params, symbol: Symbol, missing: OrderNotFound) -> wire.AlgoOrder:
         row = await self.http.request(tables.GET_ALGO, params)
         if row.symbol != symbol.venue_id:
             raise missing
-        return orders.algo_order(row, symbol)
+        return row
+
+    def _seen(self, row: wire.AlgoOrder, symbol: Symbol) -> Order:
+        return self.conditionals.see(orders.algo_order(row, symbol), row.actualOrderId)
 
     async def get_open_orders(self, symbol: Symbol | None = None) -> Sequence[Order]:
         """Open orders, USD-M's conditional ones too."""
@@ -388,10 +407,9 @@ class BinanceTrading(CustomExchangePlugin):
         else:
             rows, algos = await asyncio.gather(plain, self.http.request(tables.OPEN_ALGO, params))
         symbols = await self._symbols(market, [*(row.symbol for row in rows), *(row.symbol for row in algos)], symbol)
-        return [
-            *(orders.order(row, symbols[row.symbol]) for row in rows if row.symbol in symbols),
-            *(orders.algo_order(row, symbols[row.symbol]) for row in algos if row.symbol in symbols),
-        ]
+        conditional = [self._seen(row, symbols[row.symbol]) for row in algos if row.symbol in symbols]
+        opened = [orders.order(row, symbols[row.symbol]) for row in rows if row.symbol in symbols]
+        return self.conditionals.joined(opened, conditional)
 
     async def get_order_history(
         self,
@@ -418,11 +436,14 @@ class BinanceTrading(CustomExchangePlugin):
         """One page of all orders, open ones too, oldest first; conditional ones come on top of ``limit``."""
         row = endpoint_for(tables.HISTORY, symbol)
         params = {"symbol": symbol.venue_id, **_page(row.market, since, until, limit)}
-        pages = [[orders.order(answer, symbol) for answer in await self.http.request(row, params)]]
-        if row.market == USDM:
-            algos = await self.http.request(tables.HISTORY_ALGO, params)
-            pages.append([orders.algo_order(answer, symbol) for answer in algos])
-        return _merged(pages, min(limit or 500, tables.MAX_PAGE), forward=since is not None)
+        plain = [orders.order(answer, symbol) for answer in await self.http.request(row, params)]
+        if row.market == SPOT:
+            return plain
+        answers = await self.http.request(tables.HISTORY_ALGO, params)
+        conditional = [self._seen(answer, symbol) for answer in answers]
+        size = min(limit or 500, tables.MAX_PAGE)
+        plain, conditional = _without_holes(plain, conditional, size, forward=since is not None)
+        return sorted(self.conditionals.joined(plain, conditional), key=_created)
 
     async def get_trade_history(
         self,
@@ -441,7 +462,8 @@ class BinanceTrading(CustomExchangePlugin):
         params = {"symbol": symbol.venue_id, **_page(market, since, until, limit)}
         if market == SPOT:
             return [orders.spot_fill(row, symbol) for row in await self.http.request(tables.SPOT_FILLS, params)]
-        return [orders.usdm_fill(row, symbol) for row in await self.http.request(tables.USDM_FILLS, params)]
+        rows = await self.http.request(tables.USDM_FILLS, params)
+        return [self.conditionals.fill(orders.usdm_fill(row, symbol)) for row in rows]
 
     # --- helpers of the above
 
@@ -507,15 +529,18 @@ def _page(market: str, since: int | None, until: int | None, limit: int | None) 
     }
 
 
-def _merged(pages: Sequence[Sequence[Order]], size: int, *, forward: bool) -> Sequence[Order]:
-    """Pages of two services as one that has no holes: no farther than every page reaches."""
-    orders = sorted((order for page in pages for order in page), key=_created)
-    full = [page for page in pages if len(page) >= size]
+def _without_holes(
+    plain: list[Order], conditional: list[Order], size: int, *, forward: bool
+) -> tuple[list[Order], list[Order]]:
+    """Pages of two services, cut where the one of them that is full ends."""
+    full = [page for page in (plain, conditional) if len(page) >= size]
+    if not full:
+        return plain, conditional
     if forward:
-        last = min((_created(page[-1]) for page in full), default=None)
-        return [order for order in orders if last is None or _created(order) <= last]
-    first = max((_created(page[0]) for page in full), default=None)
-    return [order for order in orders if first is None or _created(order) >= first]
+        last = min(_created(page[-1]) for page in full)
+        return [o for o in plain if _created(o) <= last], [o for o in conditional if _created(o) <= last]
+    first = max(_created(page[0]) for page in full)
+    return [o for o in plain if _created(o) >= first], [o for o in conditional if _created(o) >= first]
 
 
 def _created(order: Order) -> int:

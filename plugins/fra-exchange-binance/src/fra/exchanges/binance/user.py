@@ -103,18 +103,10 @@ class UserData:
         match event.kind:
             case "ORDER_TRADE_UPDATE":
                 update = _ORDER.decode(event.body).o
-                return self._of(
-                    USDM,
-                    update.s,
-                    lambda symbol: self._step(
-                        symbol, orders.usdm_update(update, symbol), orders.pushed_fill(update, symbol)
-                    ),
-                )
+                return self._of(USDM, update.s, lambda symbol: self._usdm_step(update, symbol))
             case "ALGO_UPDATE":
                 algo = _ALGO.decode(event.body)
-                return self._of(
-                    USDM, algo.o.s, lambda symbol: self._step(symbol, orders.usdm_algo(algo.o, symbol, algo.T), None)
-                )
+                return self._of(USDM, algo.o.s, lambda symbol: self._algo_step(algo, symbol))
             case "ACCOUNT_UPDATE":
                 return self._on_account(_ACCOUNT.decode(event.body))
             case "ACCOUNT_CONFIG_UPDATE":
@@ -127,6 +119,15 @@ class UserData:
                 self._report("account", f"the conditional order {refusal.i} of {refusal.s} failed: {refusal.r}")
         # TRADE_LITE is an ORDER_TRADE_UPDATE that comes a little earlier and says less.
         return ()
+
+    def _usdm_step(self, update: wire.OrderPush, symbol: Symbol) -> list[UserEvent]:
+        conditionals = self._plugin.conditionals
+        order, fill = conditionals.plain(orders.usdm_update(update, symbol)), orders.pushed_fill(update, symbol)
+        return self._step(symbol, order, None if fill is None else conditionals.fill(fill))
+
+    def _algo_step(self, update: wire.AlgoUpdate, symbol: Symbol) -> list[UserEvent]:
+        order = orders.usdm_algo(update.o, symbol, update.T)
+        return self._step(symbol, self._plugin.conditionals.see(order, update.o.ai), None)
 
     def _on_account(self, update: wire.AccountUpdate) -> list[UserEvent]:
         if update.a.B:
@@ -331,5 +332,5 @@ async def _paged(
         page = await ask(symbol, since=since_ms, limit=tables.MAX_PAGE)
         found += page
         full = len(page) >= tables.MAX_PAGE
-        since_ms = max(time_of(page[-1]), since_ms + 1) if full else since_ms + window
+        since_ms = max(max(map(time_of, page)), since_ms + 1) if full else since_ms + window
     return found
