@@ -194,11 +194,7 @@ def plan_table(
         ("order", f"{request.side.value} {what} {unit} of {symbol}, {orders.kind_text(order)}"),
         ("price", f"{orders.price_text(order)}  (book {best}, age {age})"),
         ("on average", f"{_money(figured.price, 8)} {symbol.quote}{through}"),
-        *(
-            []
-            if figured.at_once is None
-            else [("at once", f"{bare(figured.at_once)} of {what}, the rest {_rest(request)}")]
-        ),
+        ("at once", _at_once(request, figured)),
         ("notional", f"{_money(figured.notional, 8)} {symbol.quote}"),
         ("fee", f"{_money(figured.fee, 8)} {symbol.quote} ({rate} as {'maker' if figured.at_once == 0 else 'taker'})"),
     ]
