@@ -349,6 +349,25 @@ async def test_every_channel_speaks_at_once_and_stops_when_told(
         await socket.hear(timeout=0.25)
 
 
+@pytest.mark.parametrize("what", ["mark_price", "index", "premium_index"])
+async def test_what_is_not_traded_has_klines_on_a_socket_of_its_own(
+    htx: HtxVenue, wire: Callable[..., Any], http: aiohttp.ClientSession, what: str
+) -> None:
+    topic = f"market.BTC-USDT.{what}.1min"
+    socket = await wire(htx.markets["linear"]["ws_index"])
+    await socket.say({"sub": topic, "id": "1"})
+    assert (await socket.hear())["subbed"] == topic
+    tick = (await socket.hear())["tick"]
+    assert Decimal(tick["low"]) <= Decimal(tick["close"]) <= Decimal(tick["high"])
+    other = await wire(htx.markets["linear"]["ws"])
+    await other.say({"sub": topic, "id": "1"})
+    assert (await other.hear())["err-msg"] == f"invalid topic {topic}"
+    if what != "index":
+        path = f"/index/market/history/linear_swap_{what}_kline"
+        rows = (await ask(http, htx, path, contract_code="BTC-USDT", period="60min", size=3))["data"]
+        assert [after["id"] - before["id"] for before, after in itertools.pairwise(rows)] == [3600, 3600]
+
+
 @pytest.mark.parametrize(
     ("market", "topic"),
     [

@@ -82,7 +82,8 @@ class HtxFeed:
             f"{ex}/history/trade": lambda p: self._history(self._swap(p), p),
             f"{ex}/trade": self._last_trades,
             f"{ex}/history/kline": lambda p: self._klines(self._swap(p), p, most=2000, ascending=True),
-            "index/market/history/linear_swap_mark_price_kline": self._mark_klines,
+            "index/market/history/linear_swap_mark_price_kline": lambda p: self._indexed_klines(p, "mark_price"),
+            "index/market/history/linear_swap_premium_index_kline": lambda p: self._indexed_klines(p, "premium_index"),
             "v5/market/funding_rate": lambda p: self._v5([self._swap(p).funding_v5(self._now())]),
             "v5/market/funding_rate_history": self._funding_history_v5,
             "v5/market/open_interest": lambda p: self._v5(self._swap(p).open_interest_v5()),
@@ -252,10 +253,10 @@ class HtxFeed:
         ch = f"market.{render.symbol}.kline.{period}"
         return {"ch": ch, "status": "ok", "ts": now, "data": rows if ascending else rows[::-1]}
 
-    def _mark_klines(self, params: Params) -> Row:
+    def _indexed_klines(self, params: Params, what: str) -> Row:
         render, period, now = self._swap(params), params["period"], self._now()
-        rows = [render.mark_kline(period, at, now) for at in self._opens(params, most=2000)]
-        return {"ch": f"market.{render.symbol}.mark_price.{period}", "status": "ok", "ts": now, "data": rows}
+        rows = [render.indexed_kline(what, period, at, now) for at in self._opens(params, most=2000)]
+        return {"ch": f"market.{render.symbol}.{what}.{period}", "status": "ok", "ts": now, "data": rows}
 
     # -- pulls over a socket
     def _pulled(self, market: str, params: Params) -> Row:

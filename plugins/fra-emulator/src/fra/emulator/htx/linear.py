@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from fra.emulator.book import Levels, Trade
+from fra.emulator.candles import HTX
 from fra.emulator.htx.number import decimal, raw
 from fra.emulator.htx.render import LISTED_MS, Render, Row, groups
 from fra.emulator.market import Candle
@@ -211,12 +212,19 @@ class LinearRender(Render):
         return {**row, "trade_partition": "USDT"}
 
     # -- index, mark, funding
-    def mark_kline(self, period: str, open_ms: int, now_ms: int) -> Row:
-        """A row of `linear_swap_mark_price_kline`: strings, no volume."""
-        c, market = self.candle(period, open_ms, now_ms), self.pump.market
-        basis = market.mark(self.instrument, now_ms) / market.mid(self.instrument, now_ms)
-        prices = {n: self.near(getattr(c, n) * basis) for n in ("open", "close", "low", "high")}
-        return {"id": open_ms // 1000, **prices, "amount": "0", "vol": "0", "count": "0", "trade_turnover": "0"}
+    def indexed_kline(self, what: str, period: str, open_ms: int, now_ms: int) -> Row:
+        """A candle of `mark_price`, `index` or `premium_index`: texts, and no volume."""
+        end = min(HTX[period].following(open_ms), max(now_ms, open_ms))
+        points = [self._indexed(what, open_ms + (end - open_ms) * k // 10) for k in range(11)]
+        told = {"open": points[0], "close": points[-1], "low": min(points), "high": max(points)}
+        texts = {k: decimal(v, 16) if what == "premium_index" else self.near(v) for k, v in told.items()}
+        return {"id": open_ms // 1000, **texts, "amount": "0", "vol": "0", "count": "0", "trade_turnover": "0"}
+
+    def _indexed(self, what: str, t_ms: int) -> float:
+        market, i = self.pump.market, self.instrument
+        if what == "index":
+            return market.index(i, t_ms)
+        return market.mark(i, t_ms) if what == "mark_price" else market.mark(i, t_ms) / market.index(i, t_ms) - 1.0
 
     def index(self, now_ms: int) -> Row:
         price = decimal(self.pump.market.index(self.instrument, now_ms), 10)

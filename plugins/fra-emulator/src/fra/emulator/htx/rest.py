@@ -81,7 +81,10 @@ ROWS: Mapping[str, Row] = {
     _EX + "history/trade": Row("linear", MARKET, ("contract_code", "size")),
     _EX + "trade": Row("linear", MARKET),
     _EX + "history/kline": Row("linear", MARKET, ("contract_code", "period")),
-    "index/market/history/linear_swap_mark_price_kline": Row("linear", MARKET, ("contract_code", "period", "size")),
+    **{
+        f"index/market/history/linear_swap_{name}_kline": Row("linear", MARKET, ("contract_code", "period", "size"))
+        for name in ("mark_price", "premium_index")
+    },
 }
 PRIVATE = (
     "v1/account/",

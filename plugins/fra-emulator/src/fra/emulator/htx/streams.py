@@ -1,6 +1,7 @@
 """The generated market's HTX channels: what each says and when. Pushed frames carry their `ch` or `topic`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from fra.emulator.book import BookEngine, Step
 from fra.emulator.candles import HTX
@@ -9,6 +10,7 @@ from fra.emulator.htx.books import INCREMENTAL, Checkpoints, HighFreq, Mbp, Vers
 from fra.emulator.htx.linear import LinearRender
 from fra.emulator.htx.render import Render, Row, encoded
 from fra.emulator.htx.spot import SpotRender
+from fra.emulator.htx.topics import INDEXED
 from fra.emulator.pump import GeneratedStream, Pump, TimedStream
 from fra.emulator.source import Push, StreamKey
 
@@ -136,7 +138,10 @@ class Streams:
         engine = render.engine
         kind, _, rest = key.channel.partition(".")
         if kind == "kline" and rest in HTX:
-            return self._klines(push, rest, render, engine)
+            return self._klines(push, key.channel, rest, render.pushed_kline, render, engine)
+        if f"{kind}." in INDEXED and rest in HTX and isinstance(render, LinearRender):
+            kline = partial(render.indexed_kline, kind)
+            return self._klines(push, key.channel, rest, kline, render, engine)
         if key.channel == "trade.detail":
             return Trades(push, render, engine)
         if key.channel == "bbo":
@@ -174,8 +179,16 @@ class Streams:
                 return HighFreq(push, size, render, engine, version, whole=whole, incremental=incremental)
         return None
 
-    def _klines(self, push: Push, period: str, render: SpotRender | LinearRender, engine: BookEngine) -> TimedStream:
-        span, channel = HTX[period], f"kline.{period}"
+    def _klines(
+        self,
+        push: Push,
+        channel: str,
+        period: str,
+        kline: Callable[[str, int, int], Row],
+        render: Render,
+        engine: BookEngine,
+    ) -> TimedStream:
+        span = HTX[period]
         opened = span.open_at(self._now())
 
         def say() -> Sequence[str]:
@@ -184,9 +197,9 @@ class Streams:
             said: list[str] = []
             # the closed candle is pushed once more, whole, before the first of the next
             while (following := span.following(opened)) <= now:
-                said.append(frame(render, channel, now, render.pushed_kline(period, opened, now)))
+                said.append(frame(render, channel, now, kline(period, opened, now)))
                 opened = following
-            return [*said, frame(render, channel, now, render.pushed_kline(period, opened, now))]
+            return [*said, frame(render, channel, now, kline(period, opened, now))]
 
         return TimedStream(push, say, period_ms=1000, engine=engine, greet=True)
 

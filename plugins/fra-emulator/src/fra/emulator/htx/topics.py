@@ -6,6 +6,8 @@ import attrs
 import msgspec
 
 Told = dict[str, object]
+INDEXED = ("index.", "mark_price.", "premium_index.")
+"""Klines of what is not traded."""
 
 
 class Request(msgspec.Struct, rename={"since": "from", "until": "to"}):
@@ -48,10 +50,11 @@ class Room:
     ping_s: float
     patience: int
     no_login: int = 0
-    books_only: bool = False
+    only: tuple[str, ...] = ()
+    """Beginnings of the channels to which the path is kept; without any, all that no path is kept for."""
 
     def carries(self, channel: str) -> bool:
-        return channel.startswith("mbp.") or not self.books_only
+        return channel.startswith(self.only or "") and (bool(self.only) or not channel.startswith(INDEXED))
 
     def ping(self, now_ms: int) -> Told:
         if self.kind == "market":
@@ -91,9 +94,10 @@ class Room:
 
 ROOMS: Mapping[str, Room] = {
     "/ws": Room("spot", "market", packed=True, ping_s=5.0, patience=2),
-    "/feed": Room("spot", "market", packed=True, ping_s=5.0, patience=2, books_only=True),
+    "/feed": Room("spot", "market", packed=True, ping_s=5.0, patience=2, only=("mbp.",)),
     "/ws/v2": Room("spot", "account", packed=False, ping_s=20.0, patience=3, no_login=2002),
     "/linear-swap-ws": Room("linear", "market", packed=True, ping_s=5.0, patience=5),
+    "/ws_index": Room("linear", "market", packed=True, ping_s=5.0, patience=5, only=INDEXED),
     "/ws/v5/notification": Room("linear", "notification", packed=True, ping_s=5.0, patience=5, no_login=2003),
     "/linear-swap-notification": Room("linear", "notification", packed=True, ping_s=5.0, patience=5, no_login=2003),
 }

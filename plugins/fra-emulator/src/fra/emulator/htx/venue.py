@@ -72,6 +72,7 @@ class HtxVenue(Venue):
             "linear": {
                 "rest": http,
                 "ws": f"{ws}/linear-swap-ws",
+                "ws_index": f"{ws}/ws_index",
                 "ws_private": f"{ws}/linear-swap-notification",
                 "ws_private_v5": f"{ws}/ws/v5/notification",
             },
