@@ -1,27 +1,21 @@
-"""Orders and the account of Bybit's unified trading account."""
+"""Orders of Bybit's unified trading account, and the account's stream."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import unquote
 
-from fra.adapters.custom import Channel, CustomExchangePlugin, Endpoint, Params, endpoint_for
+from fra.adapters.custom import Channel, Endpoint, Params, endpoint_for
 from fra.core import (
-    Balance,
     ExchangeError,
     Fill,
-    FundingPayment,
     InvalidOrder,
-    MarginMode,
     MarketKind,
     NotSupported,
     Order,
     OrderNotFound,
     OrderRequest,
     OrderType,
-    Position,
     PositionMode,
     PositionSide,
     Side,
@@ -31,14 +25,9 @@ from fra.core import (
     UserEvent,
 )
 from fra.exchanges.bybit import user, wire
-from fra.exchanges.bybit.errors import (
-    LEVERAGE_UNCHANGED,
-    MARGIN_MODE_UNCHANGED,
-    POSITION_MODE_UNCHANGED,
-)
+from fra.exchanges.bybit.account import WINDOW_MS, AccountPlugin, cut
 from fra.exchanges.bybit.listing import Listing
 from fra.exchanges.bybit.tables import (
-    ACCOUNT,
     CANCEL,
     CANCEL_ALL,
     CONTRACTS,
@@ -46,16 +35,10 @@ from fra.exchanges.bybit.tables import (
     EXECUTION_TOPIC,
     EXECUTIONS,
     HISTORY,
-    KINDS,
-    LEVERAGE,
-    MARGIN_MODE,
     ORDER_TOPIC,
-    POSITION_MODE,
     POSITION_TOPIC,
     POSITIONS,
     REALTIME,
-    TRANSACTIONS,
-    WALLET,
     WALLET_TOPIC,
 )
 
@@ -64,14 +47,9 @@ if TYPE_CHECKING:
 
 M = TypeVar("M")
 R = TypeVar("R")
-T = TypeVar("T")
 
 _ORDERS_PAGE: Final = 50
 _FILLS_PAGE: Final = 100
-_POSITIONS_PAGE: Final = 200
-_TRANSACTIONS_PAGE: Final = 50
-_WINDOW_MS: Final = 7 * 86_400_000
-"""The longest range that Bybit answers for in its histories."""
 
 _SIDES: Final[Mapping[Side, str]] = {Side.BUY: "Buy", Side.SELL: "Sell"}
 _POSITION_INDEX: Final[Mapping[PositionSide, int]] = {
@@ -80,26 +58,10 @@ _POSITION_INDEX: Final[Mapping[PositionSide, int]] = {
     PositionSide.SHORT: 2,
 }
 _CLOSING: Final[Mapping[PositionSide, Side]] = {PositionSide.LONG: Side.SELL, PositionSide.SHORT: Side.BUY}
-_MODES: Final[Mapping[PositionMode, int]] = {PositionMode.ONE_WAY: 0, PositionMode.HEDGE: 3}
-_MARGIN_MODES: Final[Mapping[MarginMode, str]] = {
-    MarginMode.CROSS: "REGULAR_MARGIN",
-    MarginMode.ISOLATED: "ISOLATED_MARGIN",
-}
 
 
-class TradingPlugin(CustomExchangePlugin):
-    """The account side of Bybit. Its unified account has one wallet for everything: ``unified``."""
-
-    async def initialize(self) -> None:
-        await super().initialize()
-        self._listing = Listing()
-        self._modes: dict[tuple[str, str], PositionMode] = {}
-        self._events = user.UserEvents(
-            lambda: self._listing,
-            lambda error: self.streams.report(error, where="account"),
-            exchange=self.config.name,
-            markets=self.markets,
-        )
+class TradingPlugin(AccountPlugin):
+    """The orders of Bybit's unified account, and the stream that tells of all that happens to it."""
 
     # --- orders
 
@@ -253,7 +215,7 @@ class TradingPlugin(CustomExchangePlugin):
             rows = await self._history(endpoint, self._of(symbol), since, until, page)
             found += [order for order in self._orders(rows, endpoint.market, listing) if order.status.final]
         found.sort(key=lambda order: order.created_ms or 0)
-        return _cut(found, since, page)
+        return cut(found, since, page)
 
     async def get_trade_history(
         self,
@@ -271,88 +233,7 @@ class TradingPlugin(CustomExchangePlugin):
             rows = await self._history(endpoint, self._of(symbol), since, until, page)
             found += self._fills(rows, endpoint.market)
         found.sort(key=lambda fill: fill.timestamp_ms)
-        return _cut(found, since, page)
-
-    # --- account
-
-    async def get_balance(self, market: str | None = None) -> list[Balance]:
-        """The unified account's one wallet, whichever market is named. Profit that is not realized is not in it."""
-        if market not in (None, user.WALLET, *KINDS):
-            known = ", ".join((user.WALLET, *KINDS))
-            raise NotSupported(f"Bybit has no wallet {market!r}", exchange=self.config.name, cure=f"there is {known}")
-        endpoint = next(row for row in WALLET if row.market in self.markets)
-        reply = await self.http.request(endpoint, {"accountType": "UNIFIED"})
-        found = user.balances(reply.result.rows, reply.time or None)
-        return [balance for balance in found if balance.total or balance.free or balance.borrowed]
-
-    async def get_positions(self, symbol: Symbol | None = None) -> list[Position]:
-        listing = await self._listed()
-        await self._read_margin_mode()
-        found: list[Position] = []
-        for endpoint, params in self._scopes(POSITIONS, listing, symbol):
-            for row in await self._pages(endpoint, {**params, "limit": _POSITIONS_PAGE}):
-                known = self._events.symbol(endpoint.market, row.symbol, "a position")
-                if known is not None:
-                    told = user.position(row, known, account=self._events.account_margin)
-                    found += [] if told is None else [told]
-        return found
-
-    async def _read_margin_mode(self) -> None:
-        endpoint = next(row for row in ACCOUNT if row.market in self.markets)
-        info = (await self.http.request(endpoint)).result
-        self._events.account_margin = user.margin_mode(info.marginMode)
-
-    async def get_funding_payments(
-        self,
-        symbol: Symbol | None = None,
-        *,
-        since: int | None = None,
-        until: int | None = None,
-        limit: int | None = None,
-    ) -> list[FundingPayment]:
-        """At most 50, of 7 days: the first ones from ``since``, else the latest."""
-        await self._listed()
-        page = min(limit or _TRANSACTIONS_PAGE, _TRANSACTIONS_PAGE)
-        if symbol is not None and since is None:
-            # Bybit cannot pick a symbol here, so its latest ones may stand anywhere in the range.
-            since = (until or self.context.now_ms()) - _WINDOW_MS
-            latest = True
-        else:
-            latest = since is None
-        found: list[FundingPayment] = []
-        for endpoint in self._rows(TRANSACTIONS, symbol):
-            params = {"accountType": "UNIFIED", "type": "SETTLEMENT"}
-            for row in await self._history(endpoint, params, since, until, page):
-                known = self._events.symbol(endpoint.market, row.symbol, "a settlement")
-                if known is not None and symbol in (None, known) and (paid := user.payment(row, known)) is not None:
-                    found.append(paid)
-        found.sort(key=lambda paid: paid.timestamp_ms)
-        return _cut(found, None if latest else since, page)
-
-    async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
-        endpoint = endpoint_for(LEVERAGE, symbol)
-        params = self._about(endpoint, symbol, buyLeverage=leverage, sellLeverage=leverage)
-        await self._unless(LEVERAGE_UNCHANGED, endpoint, params)
-
-    async def set_margin_mode(self, symbol: Symbol, mode: MarginMode) -> None:
-        """Of the whole account: a unified account has one margin mode for every contract."""
-        endpoint = endpoint_for(MARGIN_MODE, symbol)
-        await self._unless(MARGIN_MODE_UNCHANGED, endpoint, {"setMarginMode": _MARGIN_MODES[mode]})
-        self._events.account_margin = mode
-
-    async def set_position_mode(self, mode: PositionMode) -> None:
-        """Of all USDT perpetuals; the other contracts are always one-way."""
-        self._modes.clear()
-        params = {"category": "linear", "coin": "USDT", "mode": _MODES[mode]}
-        await self._unless(POSITION_MODE_UNCHANGED, POSITION_MODE[0], params)
-
-    async def _unless(self, unchanged: str, endpoint: Endpoint[R], params: Params) -> None:
-        """Make the call; that it changes nothing is success."""
-        try:
-            await self.http.request(endpoint, params)
-        except ExchangeError as error:
-            if error.code != unchanged:
-                raise
+        return cut(found, since, page)
 
     # --- the account's stream
 
@@ -406,77 +287,10 @@ class TradingPlugin(CustomExchangePlugin):
 
     # --- parts
 
-    async def _listed(self) -> Listing:
-        """The instruments, loaded where they are not yet."""
-        if not self._listing:
-            await self.get_symbols()
-        return self._listing
-
-    @staticmethod
-    def _about(endpoint: Endpoint[object], symbol: Symbol, **params: object) -> dict[str, object]:
-        return {"category": endpoint.market, "symbol": symbol.venue_id, **params}
-
-    @staticmethod
-    def _of(symbol: Symbol | None) -> dict[str, object]:
-        return {} if symbol is None else {"symbol": symbol.venue_id}
-
-    def _rows(self, rows: Sequence[Endpoint[R]], symbol: Symbol | None) -> list[Endpoint[R]]:
-        if symbol is not None:
-            return [endpoint_for(rows, symbol)]
-        return [row for row in rows if row.market in self.markets]
-
-    def _scopes(
-        self,
-        rows: Sequence[Endpoint[R]],
-        listing: Listing,
-        symbol: Symbol | None,
-        *,
-        by_coin: Sequence[str] = ("linear",),
-    ) -> list[tuple[Endpoint[R], dict[str, object]]]:
-        """What to ask for everything: of the categories ``by_coin`` Bybit wants a coin to settle in named."""
-        scopes: list[tuple[Endpoint[R], dict[str, object]]] = []
-        for row in self._rows(rows, symbol):
-            params: dict[str, object] = {"category": row.market, **self._of(symbol)}
-            if symbol is None and row.market in by_coin:
-                scopes += [(row, {**params, "settleCoin": coin}) for coin in listing.settle_coins(row.market)]
-            else:
-                scopes.append((row, params))
-        return scopes
-
-    async def _pages(self, endpoint: Endpoint[wire.Reply[wire.Page[R]]], params: Params) -> list[R]:
-        """All pages, by Bybit's cursors. A row that comes twice counts once."""
-        rows: dict[R, None] = {}
-        seen: set[str] = set()
-        cursor = ""
-        while True:
-            page = {"category": endpoint.market, **params, "cursor": unquote(cursor) or None}
-            result = (await self.http.request(endpoint, page)).result
-            rows.update(dict.fromkeys(result.rows))
-            cursor = result.nextPageCursor or ""
-            if not cursor or not result.rows or cursor in seen:
-                return list(rows)
-            seen.add(cursor)
-
-    async def _history(
-        self,
-        endpoint: Endpoint[wire.Reply[wire.Page[R]]],
-        params: Params,
-        since: int | None,
-        until: int | None,
-        page: int,
-    ) -> list[R]:
-        """The newest page before ``until``, or all of the 7 days from ``since`` on."""
-        params = {"category": endpoint.market, **params, "limit": page}
-        if since is None:
-            last = None if until is None else until - 1
-            return (await self.http.request(endpoint, {**params, "endTime": last})).result.rows
-        end = since + _WINDOW_MS if until is None else min(until, since + _WINDOW_MS)
-        return await self._pages(endpoint, {**params, "startTime": since, "endTime": end - 1})
-
     async def _windows(self, endpoint: Endpoint[wire.Reply[wire.Page[R]]], since_ms: int, page: int) -> list[R]:
         """Everything since then, however long ago."""
         found: list[R] = []
-        for start in range(since_ms, self.clock.now_ms() + 1, _WINDOW_MS):
+        for start in range(since_ms, self.clock.now_ms() + 1, WINDOW_MS):
             found += await self._history(endpoint, {}, start, None, page)
         return found
 
@@ -504,8 +318,3 @@ class TradingPlugin(CustomExchangePlugin):
 
     def _invalid(self, why: str) -> InvalidOrder:
         return InvalidOrder(why, exchange=self.config.name)
-
-
-def _cut(found: list[T], since: int | None, page: int) -> list[T]:
-    """One page: the first ones where a start was given, else the last ones."""
-    return found[-page:] if since is None else found[:page]
