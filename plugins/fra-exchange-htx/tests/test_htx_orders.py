@@ -353,6 +353,19 @@ async def test_a_position_mode_that_stands_already_is_success(mode: PositionMode
     assert sent == [{"margin_account": "USDT", "position_mode": "dual_side"}] * calls
 
 
+async def test_a_setting_that_htx_refuses_is_not_set() -> None:
+    refusals = {
+        f"{CROSS}switch_lever_rate": {"status": "error", "err_code": 1045, "err_msg": "open orders", "ts": 1},
+        f"{CROSS}switch_position_mode": {"status": "error", "err_code": 1421, "err_msg": "positions are open", "ts": 1},
+    }
+    async with HtxLocal(refusals).connected() as htx:
+        with pytest.raises(ExchangeError) as leverage:
+            await htx.set_leverage(SWAP, Decimal(7))
+        with pytest.raises(ExchangeError) as mode:
+            await htx.set_position_mode(PositionMode.HEDGE)
+    assert (leverage.value.code, mode.value.code) == ("1045", "1421")
+
+
 def swap_row(**more: Any) -> dict[str, Any]:
     row = {"contract_code": "BTC-USDT", "order_id": 770334322963152896, "order_id_str": "770334322963152896"}
     row |= {"volume": 10, "price": 13059.8, "order_price_type": "limit", "direction": "sell", "offset": "both"}
@@ -502,7 +515,7 @@ async def test_funding_payments_and_fills_have_their_signs() -> None:
         (SPOT, {"err-code": "invalid-client-order-id", "err-msg": "repeated"}, DuplicateOrder),
         (SWAP, {"err_code": 403, "err_msg": "Incorrect Access key", "ts": 1}, ExchangeAuthError),
         (SWAP, {"err_code": 1047, "err_msg": "Insufficient margin available.", "ts": 1}, InsufficientFunds),
-        (SWAP, {"err_code": 1048, "err_msg": "Insufficient close amount available.", "ts": 1}, InsufficientFunds),
+        (SWAP, {"err_code": 1048, "err_msg": "Insufficient close amount available.", "ts": 1}, InvalidOrder),
         (SWAP, {"err_code": 1050, "err_msg": "Customer's order number is repeated.", "ts": 1}, DuplicateOrder),
         (SWAP, {"err_code": 1041, "err_msg": "The order amount exceeds the limit", "ts": 1}, InvalidOrder),
         (SWAP, {"err_code": 1220, "err_msg": "You have not opened contracts trading.", "ts": 1}, PermissionDenied),

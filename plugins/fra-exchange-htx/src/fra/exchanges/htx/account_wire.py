@@ -6,7 +6,7 @@ Three families: spot, swaps of a single-asset account (v1 and v3), swaps of a mu
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
@@ -24,9 +24,10 @@ class Answer(msgspec.Struct, Generic[T]):
 
 
 class Done(msgspec.Struct):
-    """An answer of which only its success matters."""
+    """An answer of which only its success matters: a refusal, which comes with HTTP 200 too, is not one of these."""
 
-    ts: int | None = None
+    status: Literal["ok"] = "ok"
+    code: Literal[200] = 200
 
 
 # --- spot --------------------------------------------------------------------------------------------------------
