@@ -53,7 +53,8 @@ class ErrorTable:
     status. ``read`` finds code and message in a body that is an error, None when the body is not one of the venue's.
     ``check`` looks at a decoded answer with a good status and gives the refusal that it really is, for venues with
     envelopes. ``clock_codes`` mean that our clock is off: it is read again and the call repeated once.
-    ``retry_after`` reads seconds out of a failure that carries no Retry-After header.
+    ``retry_after`` reads seconds out of a failure that carries no Retry-After header. ``shuts`` is for codes that shut
+    some of a call's scopes only: code → what the names of those scopes contain.
     """
 
     codes: Mapping[str, type[ExchangeError] | ErrorRule]
@@ -61,6 +62,7 @@ class ErrorTable:
     check: Callable[[object], Refusal | None] | None = None
     clock_codes: frozenset[str] = frozenset()
     retry_after: Callable[[Failure], float | None] | None = None
+    shuts: Mapping[str, str] = attrs.field(factory=dict)
 
     def error(self, failure: Failure, *, exchange: str) -> ExchangeError:
         """The error to raise for ``failure``."""

@@ -284,6 +284,8 @@ class HttpClient:
             for other in self._endpoints:
                 if other.market == endpoint.market and not callable(other.cost):
                     scopes.update(other.cost)
+        elif (part := self._errors.shuts.get(error.code or "")) is not None:
+            scopes = {scope for scope in scopes if part in scope}
         seconds = error.retry_after
         if seconds is None:
             seconds = max((self._intervals.get(scope, 1.0) for scope in scopes), default=1.0)
