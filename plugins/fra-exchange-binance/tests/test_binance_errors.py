@@ -75,6 +75,25 @@ def test_a_ban_says_how_long_it_lasts() -> None:
     assert raised.retry_after == pytest.approx(120, abs=5)
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "status", "seconds"),
+    [
+        (-1015, "Too many new orders; current limit is 50 orders per 10 SECOND.", 429, 10),
+        (-1015, "Too many new orders; current limit is 1200 orders per 1 MINUTE.", 429, 60),
+        (-1015, "Too many new orders; current limit is 200000 orders per 1 DAY.", 429, 60),
+        (-1015, "Too many new orders.", 400, 10),
+        (-1003, "Too much request weight used.", 429, 60),
+        (-1003, "Way too many requests.", 418, 120),
+    ],
+)
+def test_a_refusal_for_being_too_fast_says_how_long_or_we_know(
+    code: int, message: str, status: int, seconds: float
+) -> None:
+    raised = error(code, message, status)
+    assert isinstance(raised, ExchangeRateLimitError)
+    assert raised.retry_after == seconds
+
+
 def test_the_firewalls_page_is_no_refusal_of_the_venues() -> None:
     assert read(b"<html><body>403 Forbidden</body></html>") is None
     assert type(ERRORS.error(Failure(status=403), exchange="mine")) is PermissionDenied

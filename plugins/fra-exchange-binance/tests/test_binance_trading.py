@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from fra.core import (
     ExchangeAPIError,
     ExchangeAuthError,
     ExchangeError,
+    ExchangeRateLimitError,
     InsufficientFunds,
     InvalidOrder,
     MarginMode,
@@ -25,6 +27,7 @@ from fra.core import (
     OrderType,
     PositionMode,
     PositionSide,
+    RateLimited,
     Side,
     SymbolNotFound,
     TimeInForce,
@@ -330,6 +333,25 @@ async def test_an_unknown_conditional_order_is_found_in_the_algo_service() -> No
         order = await binance.create_order(request(**STOP))
     assert order.id == "1000000000000007"
     assert venue.named("GET /fapi/v1/algoOrder")[0].params == {"clientAlgoId": "mine-1"}
+
+
+@pytest.mark.parametrize(("symbol", "market"), [(SPOT, "spot"), (LINEAR, "usdm")])
+async def test_too_many_orders_stop_orders_and_no_cancels(symbol: str, market: str) -> None:
+    path = {SPOT: "/api/v3/order", LINEAR: "/fapi/v1/order"}[symbol]
+    refusal = Refusal(-1015, "Too many new orders; current limit is 300 orders per 10 SECOND.", 429)
+    answer = {SPOT: spot_order, LINEAR: usdm_order}[symbol](status="CANCELED")
+    venue = BinanceAccount({f"POST {path}": refusal, f"DELETE {path}": answer})
+    shut: dict[str, float] = {}
+    async with venue.handle() as binance:
+        binance.register_event_handler(RateLimited, lambda event: shut.update({event.scope: event.seconds}))
+        with pytest.raises(ExchangeRateLimitError) as raised:
+            await binance.create_order(request(symbol))
+        async with asyncio.timeout(5):
+            await binance.cancel_order("28", symbol)
+    assert raised.value.retry_after == 10
+    assert {scope for scope, seconds in shut.items() if seconds == 10} == {
+        scope for scope in ("spot.orders", "spot.orders.day", "usdm.orders", "usdm.orders.minute") if market in scope
+    }
 
 
 async def test_a_clock_that_is_off_is_read_again_once_and_then_an_error_of_the_credentials() -> None:

@@ -32,6 +32,14 @@ class _Body(msgspec.Struct):
 
 _BODY: Final = msgspec.json.Decoder(_Body)
 _BANNED_UNTIL: Final = re.compile(r"banned until (\d{13})")
+_ORDERS_PER: Final = re.compile(r"per (\d+) (SECOND|MINUTE|HOUR|DAY)")
+_UNITS: Final = {"SECOND": 1.0, "MINUTE": 60.0, "HOUR": 3600.0, "DAY": 86_400.0}
+_TOO_MANY_ORDERS: Final = "-1015"
+_ORDER_WINDOW: Final = 10.0
+_LONGEST_PAUSE: Final = 60.0
+"""A day's orders are counted again as the venue's headers tell: nobody is shut out for a day on a guess."""
+_UNSAID: Final = {429: 60.0, 418: 120.0}
+"""Seconds where the venue does not say: weights are by the minute, and bans last two minutes at least ("Limits")."""
 
 _KEY: Final = "check that the key belongs to this environment, may be used from this address and has the right it needs"
 
@@ -130,10 +138,21 @@ def read(body: bytes) -> Refusal | None:
     return Refusal(str(answer.code), answer.msg) if answer.code < 0 else None
 
 
-def banned_seconds(failure: Failure) -> float | None:
-    """How long a ban lasts, from "…IP banned until 1700000000000"."""
+def seconds(failure: Failure) -> float | None:
+    """How long a ban lasts, from "…IP banned until 1700000000000"; how long too many orders shut out those to come."""
+    if failure.code == _TOO_MANY_ORDERS:
+        match = _ORDERS_PER.search(failure.message)
+        return _ORDER_WINDOW if match is None else min(int(match[1]) * _UNITS[match[2]], _LONGEST_PAUSE)
     match = _BANNED_UNTIL.search(failure.message)
-    return None if match is None else max(0.0, int(match[1]) / 1000 - time.time())
+    if match is not None:
+        return max(0.0, int(match[1]) / 1000 - time.time())
+    return _UNSAID.get(failure.status or 0)
 
 
-ERRORS: Final = BinanceErrors(codes=CODES, read=read, clock_codes=frozenset({"-1021"}), retry_after=banned_seconds)
+ERRORS: Final = BinanceErrors(
+    codes=CODES,
+    read=read,
+    clock_codes=frozenset({"-1021"}),
+    retry_after=seconds,
+    shuts={_TOO_MANY_ORDERS: ".orders"},
+)
