@@ -413,9 +413,7 @@ def union_order(row: wire.UnionOrder, symbol: Symbol) -> Order:
         amount=amount(row.volume, symbol),
         filled=filled,
         price=None if at_market else positive(number(row.price)),
-        average_price=(positive(number(row.trade_avg_price)) or _average(number(row.trade_turnover), filled))
-        if filled
-        else None,
+        average_price=average if filled else None,
         time_in_force=None if at_market else _IN_FORCE.get((row.time_in_force or "").lower()),
         post_only=row.type == "post_only",
         reduce_only=row.reduce_only,
