@@ -101,7 +101,7 @@ class UnionTrading:
             raise error
 
     async def cancel_all(self, symbol: Symbol | None) -> list[Order]:
-        open_orders = {order.id: order for order in await self.open_orders(symbol)}
+        open_orders = {} if symbol is not None else {order.id: order for order in await self.open_orders(None)}
         params = {"contract_code": symbol.venue_id if symbol else None}
         cancelled: list[Order] = []
         refusals: list[ExchangeError] = []
