@@ -95,6 +95,8 @@ class TradingPlugin(AccountPlugin):
             raise self._cannot("orders by quote amount, save for spot market orders", "orders by amount")
         if request.reduce_only and spot:
             raise self._cannot("reduce-only orders on spot", "reduce-only orders on contracts")
+        if request.position_side is not PositionSide.NET and spot:
+            raise self._invalid("a spot order has no position side: leave position_side out")
         params: dict[str, object] = {
             "side": _SIDES[request.side],
             "orderType": "Market" if market else "Limit",
