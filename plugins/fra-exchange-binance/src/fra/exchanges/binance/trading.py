@@ -1,52 +1,39 @@
-"""The account and its orders: what a key may ask and do on spot and USD-M futures."""
+"""The orders of an account on spot and USD-M futures."""
 
 from __future__ import annotations
 
 import asyncio
-from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
-import msgspec
-
-from fra.adapters.custom import Channel, CustomExchangePlugin, Endpoint, Params, endpoint_for
+from fra.adapters.custom import Params, endpoint_for
 from fra.core import (
-    Balance,
-    ExchangeAPIError,
     ExchangeError,
     Fill,
-    FundingPayment,
     InvalidOrder,
-    MarginMode,
     MarketKind,
     NotSupported,
     Order,
     OrderNotFound,
     OrderRequest,
     OrderType,
-    Position,
-    PositionMode,
     PositionSide,
     Side,
     Symbol,
-    SymbolNotFound,
     TimeInForce,
 )
-from fra.exchanges.binance import account, orders
 from fra.exchanges.binance import account_tables as tables
 from fra.exchanges.binance import account_wire as wire
+from fra.exchanges.binance import orders
 from fra.exchanges.binance.conditional import Conditionals
 from fra.exchanges.binance.convert import SPOT, USDM
+from fra.exchanges.binance.holdings import BinanceHoldings
 
 T = TypeVar("T")
 
-_NO_CHANGE: Final = frozenset({"-4046", "-4059"})
-"""Binance, USD-M, "Error Codes": no need to change margin type, no need to change position side."""
 _OTHER_MODE: Final = "-4061"
 _NOTHING_TO_CANCEL: Final = "-2011"
 _TRIGGERED: Final = "TRIGGERED"
-_MARGIN_TYPES: Final = {MarginMode.CROSS: "CROSSED", MarginMode.ISOLATED: "ISOLATED"}
 _CONDITIONAL: Final = (OrderType.STOP, OrderType.TAKE_PROFIT)
 _SPOT_TYPES: Final = {
     (OrderType.MARKET, False): "MARKET",
@@ -68,126 +55,14 @@ _USDM_TYPES: Final = {
 _CLOSING: Final = {PositionSide.LONG: Side.SELL, PositionSide.SHORT: Side.BUY}
 
 
-class BinanceTrading(CustomExchangePlugin):
-    """The signed calls. Conditional orders of USD-M live in the venue's algo service, with ids of their own."""
-
-    @abstractmethod
-    async def listed(self) -> Mapping[tuple[str, str], Symbol]:
-        """(market, venue's id) → Symbol of everything that is listed; loaded if it was not."""
-
-    @abstractmethod
-    def known(self, market: str, venue_id: str) -> Symbol | None:
-        """The symbol of the venue's id, None where it was not listed when we last looked."""
-
-    @property
-    def usdm_user(self) -> Channel[msgspec.Raw]:
-        """The channel of USD-M's account, where the options want it."""
-        return tables.USDM_USER
+class BinanceTrading(BinanceHoldings):
+    """Orders and own trades. Conditional orders of USD-M live in the venue's algo service, with ids of their own."""
 
     async def initialize(self) -> None:
         await super().initialize()
-        self._hedge: bool | None = None
-        self.leverages: dict[str, Decimal] = {}
-        """By the venue's id, as far as it was told: messages about positions do not repeat it."""
         self.conditionals = Conditionals()
         self.traded: dict[str, Symbol] = {}
         """Symbols by name that this account has had orders of since we look."""
-
-    # --- account
-
-    async def get_balance(self, market: str | None = None) -> Sequence[Balance]:
-        """Spot's wallet ("spot") and USD-M's ("usdm"), where total counts what positions have won or lost so far."""
-        if market is not None and market not in self.markets:
-            raise NotSupported(
-                f"there is no wallet {market!r}: the wallets are {', '.join(map(repr, self.markets))}",
-                exchange=self.config.name,
-            )
-        wanted = self.markets if market is None else (market,)
-        found = await asyncio.gather(*(self.wallet(name) for name in wanted))
-        return [balance for balances in found for balance in balances]
-
-    async def wallet(self, market: str) -> list[Balance]:
-        """The balances of one market."""
-        if market == SPOT:
-            return account.spot_balances(await self.http.request(tables.SPOT_ACCOUNT))
-        return account.usdm_balances(await self.http.request(tables.USDM_ACCOUNT))
-
-    async def get_positions(self, symbol: Symbol | None = None) -> Sequence[Position]:
-        params = {"symbol": None if symbol is None else symbol.venue_id}
-        rows = [row for row in await self.http.request(tables.POSITIONS, params) if row.positionAmt]
-        symbols = await self._symbols(USDM, (row.symbol for row in rows), symbol)
-        configs: dict[str, wire.SymbolConfig] = {}
-        if any(not row.leverage or not row.marginType for row in rows):
-            configs = {row.symbol: row for row in await self.http.request(tables.SYMBOL_CONFIG, params)}
-            self.leverages.update((config.symbol, Decimal(config.leverage)) for config in configs.values())
-        return account.positions(rows, symbols, configs)
-
-    async def get_funding_payments(
-        self,
-        symbol: Symbol | None = None,
-        *,
-        since: int | None = None,
-        until: int | None = None,
-        limit: int | None = None,
-    ) -> Sequence[FundingPayment]:
-        """Up to 1000 payments, the last 7 days' without ``since``; Binance keeps them for three months.
-
-        Its answers name neither rate nor position.
-        """
-        rows = await self.http.request(
-            tables.FUNDING_PAYMENTS,
-            {
-                "symbol": None if symbol is None else symbol.venue_id,
-                "incomeType": "FUNDING_FEE",
-                "startTime": since,
-                "endTime": None if until is None else until - 1,
-                "limit": None if limit is None else min(limit, tables.MAX_PAGE),
-            },
-        )
-        symbols = await self._symbols(USDM, (row.symbol for row in rows), symbol)
-        payments = [account.funding_payment(row, symbols[row.symbol]) for row in rows if row.symbol in symbols]
-        return sorted(payments, key=lambda payment: payment.timestamp_ms)
-
-    async def paid_fees(self, since_ms: int) -> set[str]:
-        """The venue's ids of USD-M symbols that traded since then: each fee is a row."""
-        found: set[str] = set()
-        while True:
-            rows = await self.http.request(
-                tables.INCOME, {"incomeType": "COMMISSION", "startTime": since_ms, "limit": tables.MAX_PAGE}
-            )
-            found.update(row.symbol for row in rows if row.symbol)
-            if len(rows) < tables.MAX_PAGE:
-                return found
-            since_ms = max(rows[-1].time, since_ms + 1)
-
-    async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
-        if leverage < 1 or leverage != leverage.to_integral_value():
-            raise NotSupported(f"leverage {leverage}: Binance takes whole numbers from 1 on", exchange=self.config.name)
-        params = {"symbol": symbol.venue_id, "leverage": int(leverage)}
-        answer = await self.http.request(tables.SET_LEVERAGE, params)
-        self.leverages[symbol.venue_id] = Decimal(answer.leverage)
-
-    async def set_margin_mode(self, symbol: Symbol, mode: MarginMode) -> None:
-        params = {"symbol": symbol.venue_id, "marginType": _MARGIN_TYPES[mode]}
-        await self._changed(tables.SET_MARGIN_TYPE, params)
-
-    async def set_position_mode(self, mode: PositionMode) -> None:
-        hedge = mode is PositionMode.HEDGE
-        self._hedge = None
-        await self._changed(tables.SET_POSITION_SIDES, {"dualSidePosition": hedge})
-        self._hedge = hedge
-
-    async def _changed(self, row: Endpoint[wire.Done], params: Params) -> None:
-        try:
-            await self.http.request(row, params)
-        except ExchangeAPIError as error:
-            if error.code not in _NO_CHANGE:
-                raise
-
-    async def _in_hedge_mode(self) -> bool:
-        if self._hedge is None:
-            self._hedge = (await self.http.request(tables.POSITION_SIDES)).dualSidePosition
-        return self._hedge
 
     # --- creating orders
 
@@ -195,8 +70,9 @@ class BinanceTrading(CustomExchangePlugin):
         """Spot orders, USD-M orders, and USD-M's conditional orders through its algo service.
 
         Market orders never rest at Binance, so that IOC is what they are; FOK is for limit orders. The answer is the
-        whole order, with what filled at once. Binance's own check of a limit order's remainder says EXPIRED for what
-        an IOC or FOK did not get.
+        whole order, with what filled at once; what is left of IOC and FOK orders is EXPIRED. "New Order" of Spot and of
+        USD-M, "New Algo Order". Raises NotSupported before anything is sent, and InvalidOrder for a position side that
+        is not of the account's mode.
         """
         self.traded[symbol.name] = symbol
         if symbol.kind is MarketKind.SPOT:
@@ -218,7 +94,7 @@ class BinanceTrading(CustomExchangePlugin):
             return orders.order(await self.http.request(tables.CREATE_USDM, plain), symbol, created=True)
         except InvalidOrder as error:
             if error.code == _OTHER_MODE:
-                self._hedge = None  # somebody else changed it
+                self.forget_mode()
             raise
 
     def _spot_order(self, request: OrderRequest, symbol: Symbol) -> Params:
@@ -252,7 +128,7 @@ class BinanceTrading(CustomExchangePlugin):
 
     async def _usdm_order(self, request: OrderRequest, symbol: Symbol) -> dict[str, object]:
         assert request.amount is not None
-        side, hedge = request.position_side, await self._in_hedge_mode()
+        side, hedge = request.position_side, await self.in_hedge_mode()
         if hedge and side is PositionSide.NET:
             raise self._invalid("this account is in hedge mode: give position_side LONG or SHORT")
         if not hedge and side is not PositionSide.NET:
@@ -406,7 +282,7 @@ class BinanceTrading(CustomExchangePlugin):
             rows = await plain
         else:
             rows, algos = await asyncio.gather(plain, self.http.request(tables.OPEN_ALGO, params))
-        symbols = await self._symbols(market, [*(row.symbol for row in rows), *(row.symbol for row in algos)], symbol)
+        symbols = await self.symbols_of(market, [*(row.symbol for row in rows), *(row.symbol for row in algos)], symbol)
         conditional = [self._seen(row, symbols[row.symbol]) for row in algos if row.symbol in symbols]
         opened = [orders.order(row, symbols[row.symbol]) for row in rows if row.symbol in symbols]
         return self.conditionals.joined(opened, conditional)
@@ -484,29 +360,6 @@ class BinanceTrading(CustomExchangePlugin):
             "orderId": order_id,
             "origClientOrderId": client_order_id if order_id is None else None,
         }
-
-    async def _symbols(self, market: str, ids: Iterable[str], symbol: Symbol | None) -> Mapping[str, Symbol]:
-        """The symbols of these rows by the venue's ids. One that is not listed is told of as an error event."""
-        wanted = {venue_id for venue_id in ids if venue_id}
-        if symbol is not None:
-            return {symbol.venue_id: symbol}
-        if not wanted:
-            return {}
-        listed = await self.listed()
-        found = {venue_id: listed[market, venue_id] for venue_id in wanted if (market, venue_id) in listed}
-        for venue_id in sorted(wanted - found.keys()):
-            self.unlisted(market, venue_id)
-        return found
-
-    def unlisted(self, market: str, venue_id: str) -> None:
-        """Tell of something that belongs to an instrument that is not listed, or was refused."""
-        self.streams.report(
-            SymbolNotFound(
-                f"the account has something of {venue_id}, which is not among the instruments of {market}",
-                exchange=self.config.name,
-            ),
-            where="account",
-        )
 
 
 def _algo_named(order_id: str | None, client_order_id: str | None) -> Params:
