@@ -16,13 +16,27 @@ from fra.emulator.htx.contracts import (
     offset,
     order_id,
     plain,
-    price_type,
 )
 from fra.emulator.htx.rest import Refusal
 from fra.emulator.htx.single_rows import MARGIN, SingleRows, kind, number, status
 from fra.matching import Order, PositionSide, Reason, Refused, Side
 
-_PRICE_TYPE_NUMBERS: Mapping[str, int] = {"limit": 1, "market": 2, "post_only": 6, "fok": 14, "ioc": 15}
+_AT_LEVELS = ("opponent", "lightning", "optimal_5", "optimal_10", "optimal_20")
+_PRICE_TYPE_NUMBERS: Mapping[str, int] = {
+    "limit": 1,
+    "market": 2,
+    "opponent": 3,
+    "lightning": 4,
+    "post_only": 6,
+    "optimal_5": 7,
+    "optimal_10": 8,
+    "optimal_20": 9,
+    "fok": 10,
+    "ioc": 11,
+    **{f"{name}_ioc": number for number, name in enumerate(_AT_LEVELS, 12)},
+    **{f"{name}_fok": number for number, name in enumerate(_AT_LEVELS, 17)},
+}
+"""In lists of past orders (HTX docs: USDT-M, "Get History Orders(New)")."""
 
 
 class SingleAsset(SingleRows):
@@ -60,7 +74,9 @@ class SingleAsset(SingleRows):
         position, reduce_only = self.position_of(account, side, params)
         if params.get("lever_rate"):
             self._match_leverage(account, listing, decimal(params, "lever_rate"))
-        return self.place(account, listing, params, side=side, position=position, kind=priced, reduce_only=reduce_only)
+        order = self.place(account, listing, params, side=side, position=position, kind=priced, reduce_only=reduce_only)
+        self.price_types[order.id] = params["order_price_type"]
+        return order
 
     def position_of(self, account: Account, side: Side, params: Params) -> tuple[PositionSide, bool]:
         """Which position an order concerns: in one-way mode `both` (or nothing), in hedge mode `open` or `close`."""
@@ -152,7 +168,7 @@ class SingleAsset(SingleRows):
                 continue
             row = self.row(order)
             row |= {"query_id": order.id, "create_date": row.pop("created_at"), "update_time": order.updated_ms}
-            rows.append({**row, "order_price_type": _PRICE_TYPE_NUMBERS[price_type(order)]})
+            rows.append({**row, "order_price_type": _PRICE_TYPE_NUMBERS[self.price_type(order)]})
         return rows[:50]
 
     def matches(self, account: Account, params: Params) -> object:

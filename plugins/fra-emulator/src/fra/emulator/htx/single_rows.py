@@ -1,10 +1,10 @@
 """One account's orders, trades, positions and wallet in the words of the single-asset paths: exact JSON numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from fra.emulator.accounts import Account
-from fra.emulator.exchange import Listing
+from fra.emulator.exchange import Listing, VenueExchange
 from fra.emulator.htx.contracts import (
     ContractAccount,
     Row,
@@ -15,6 +15,7 @@ from fra.emulator.htx.contracts import (
     price_type,
 )
 from fra.emulator.htx.number import raw
+from fra.emulator.source import Source
 from fra.matching import Fill, Order, OrderStatus, Payment, Position, PositionSide, Side
 
 STATUS: Mapping[OrderStatus, int] = {
@@ -46,6 +47,15 @@ def kind(listing: Listing) -> Row:
 class SingleRows(ContractAccount):
     """How the single-asset paths, and the notification socket, show things."""
 
+    def __init__(self, live: Callable[[], VenueExchange], source: Source, now_ms: Callable[[], int]) -> None:
+        super().__init__(live, source, now_ms)
+        self.price_types: dict[int, str] = {}
+        """What each order asked for: the engine forgets that a price was taken from the book."""
+
+    def price_type(self, order: Order) -> str:
+        """The order's kind by name."""
+        return self.price_types.get(order.id) or price_type(order)
+
     def row(self, order: Order) -> Row:
         """An order as `swap_cross_order_info` shows it; a fee that was paid is negative."""
         listing = self.live.listing(order.symbol)
@@ -54,7 +64,7 @@ class SingleRows(ContractAccount):
             **kind(listing),
             "volume": number(listing.size(order.amount)),
             "price": number(order.price or Decimal(0)),
-            "order_price_type": price_type(order),
+            "order_price_type": self.price_type(order),
             "order_type": 1,
             "direction": order.side.value,
             "offset": offset(order, order.side),
