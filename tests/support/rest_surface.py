@@ -91,12 +91,17 @@ def check_klines(symbol: Symbol, klines: Sequence[Kline]) -> None:
     assert all(max(kline.open, kline.close) <= kline.high for kline in klines)
 
 
-def check_funding(symbol: Symbol, rate: FundingRate) -> None:
+def check_terms(symbol: Symbol, rate: FundingRate) -> None:
     """A running estimate whose interval is known, and known from where."""
     assert rate.symbol == symbol.name
     assert rate.kind is RateKind.ESTIMATED
     assert rate.interval is not None
     assert rate.interval_source is not None
+
+
+def check_funding(symbol: Symbol, rate: FundingRate) -> None:
+    """The same with the mark price, which not every venue tells of all symbols at once."""
+    check_terms(symbol, rate)
     assert rate.mark_price is not None
 
 
@@ -124,7 +129,7 @@ CHECKS: Mapping[Operation, Callable[[Symbol, Answer], None]] = {
     Operation.GET_TRADES: check_trades,
     Operation.GET_KLINES: check_klines,
     Operation.GET_FUNDING_RATE: check_funding,
-    Operation.GET_FUNDING_RATES: check_first(check_funding),
+    Operation.GET_FUNDING_RATES: check_first(check_terms),
     Operation.GET_FUNDING_RATE_HISTORY: check_funding_history,
 }
 

@@ -1,0 +1,25 @@
+"""HTX's REST surface, played from a recording: `nox -s record` makes it anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cassettes import recorded, recording, unplayed
+from rest_surface import CALLS, CHECKS, check_health, walk
+
+from fra.core import MarketKind
+
+CASSETTE = Path(__file__).parent / "cassettes" / "rest.yaml"
+
+
+@pytest.mark.cassette
+async def test_every_rest_call_for_every_kind_of_market_is_answered_from_the_recording() -> None:
+    async with recorded("htx", CASSETTE) as (htx, tape):
+        check_health(await htx.health_check())
+        answers = await walk(htx)
+        assert {operation for operation, _ in answers} == set(CALLS)
+        assert {kind for _, kind in answers} == {MarketKind.SPOT, MarketKind.LINEAR_SWAP}
+        for (operation, _), (symbol, answer) in answers.items():
+            CHECKS[operation](symbol, answer)
+    assert recording() or unplayed(tape) == []
