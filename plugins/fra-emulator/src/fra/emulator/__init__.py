@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fra.emulator.faults import BookFault, CannedAnswer, Faults, PendingFault
     from fra.emulator.htx.venue import HtxVenue
     from fra.emulator.okx.venue import OkxVenue
+    from fra.emulator.order_faults import EventFault, OrderAction, OrderFault, OrderFaults, OrderSwitch, UserEvents
     from fra.emulator.server import VENUES, Emulator, SourceFactory, generated_source
     from fra.emulator.settings import Settings
     from fra.emulator.sockets import Connection
@@ -27,11 +28,16 @@ __all__ = [
     "Clock",
     "Connection",
     "Emulator",
+    "EventFault",
     "Faults",
     "HtxVenue",
     "Markets",
     "NoData",
     "OkxVenue",
+    "OrderAction",
+    "OrderFault",
+    "OrderFaults",
+    "OrderSwitch",
     "PendingFault",
     "Push",
     "Settings",
@@ -41,6 +47,7 @@ __all__ = [
     "Stats",
     "StreamKey",
     "TrueBook",
+    "UserEvents",
     "Venue",
     "generated_source",
 ]
@@ -53,6 +60,7 @@ _HOMES = {
     "faults": ("BookFault", "CannedAnswer", "Faults", "PendingFault"),
     "htx.venue": ("HtxVenue",),
     "okx.venue": ("OkxVenue",),
+    "order_faults": ("EventFault", "OrderAction", "OrderFault", "OrderFaults", "OrderSwitch", "UserEvents"),
     "server": ("VENUES", "Emulator", "SourceFactory", "generated_source"),
     "settings": ("Settings",),
     "sockets": ("Connection",),

@@ -9,6 +9,7 @@ from fra.emulator.accounts import Account
 from fra.emulator.book import BookEngine, Step
 from fra.emulator.instruments import Instrument
 from fra.emulator.market import Market
+from fra.emulator.order_faults import UserEvents
 from fra.emulator.settings import Settings
 from fra.matching import (
     BalanceChanged,
@@ -96,6 +97,8 @@ class VenueExchange:
         self._wallets = WALLETS[market.venue]
         self._listings: dict[tuple[str, str], Listing] = {}
         self._by_symbol: dict[str, Listing] = {}
+        self.events = UserEvents(self._deliver)
+        """The way of what accounts are told, and its faults."""
         self._listeners: dict[str, list[Listener]] = {}
         self._settlements: dict[str, int] = {}
         self._soonest = 0
@@ -256,6 +259,9 @@ class VenueExchange:
         if isinstance(event, Traded):
             self._traded.append(event)
             return
+        self.events.tell(event)
+
+    def _deliver(self, event: Event) -> None:
         name = _account_of(event)
         for listener in tuple(self._listeners.get(name, ())) if name else ():
             listener(event)

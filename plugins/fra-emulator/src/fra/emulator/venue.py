@@ -5,7 +5,7 @@ import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 from aiohttp import WSMsgType, web
@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, web
 from fra.emulator.accounts import Account
 from fra.emulator.exchange import VenueExchange
 from fra.emulator.faults import BookFault, CannedAnswer, Faults, PendingFault
+from fra.emulator.order_faults import OrderFaults, OrderPaths
 from fra.emulator.settings import Settings
 from fra.emulator.sockets import Connection
 from fra.emulator.source import Source, TrueBook
@@ -43,11 +44,14 @@ class Venue(ABC):
     """One emulated exchange on one port of the loopback interface."""
 
     name: str
+    order_paths: OrderPaths
+    """Which REST requests place and cancel orders."""
 
     def __init__(self, source: Source, settings: Settings) -> None:
         self.source = source
         self.settings = settings
         self.faults = Faults()
+        self.order_faults = OrderFaults(self.order_paths, lambda: self.exchange.events, self.user_sockets)
         self.stats = Stats()
         self.connections: set[Connection] = set()
         self.markets: Markets = {}
@@ -120,12 +124,13 @@ class Venue(ABC):
         if self.faults.delay_s:
             await asyncio.sleep(self.faults.delay_s)
         canned = self.faults.answer_for(request.path)
+        response: web.StreamResponse
         if canned is not None:
             response = web.Response(
                 status=canned.status, body=canned.body, headers=canned.headers, content_type=canned.content_type
             )
         else:
-            response = await self.answer(request)
+            response = await self.order_faults.carry_out(request, self.answer)
         self.stats.answered[response.status] += 1
         return response
 
@@ -221,6 +226,10 @@ class Venue(ABC):
     @abstractmethod
     def ended(self, connection: Connection) -> None:
         """A connection is gone."""
+
+    @abstractmethod
+    def user_sockets(self) -> Iterable[Connection]:
+        """The open connections that an account is logged in on."""
 
     @abstractmethod
     def announce_shutdown(self) -> None:

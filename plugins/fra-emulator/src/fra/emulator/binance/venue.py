@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 from aiohttp import web
@@ -13,6 +13,7 @@ from fra.emulator.binance import listing, rest
 from fra.emulator.binance.private import ENDPOINTS, Private
 from fra.emulator.binance.user import ListenKey, ListenKeys, UserStream, encode
 from fra.emulator.fanout import Board, Fanout
+from fra.emulator.order_faults import order_paths
 from fra.emulator.ratelimit import Charge, RollingWindow, WeightWindow
 from fra.emulator.settings import Settings
 from fra.emulator.sockets import Connection
@@ -65,6 +66,10 @@ class BinanceVenue(Venue):
     """Binance spot and USD-M, for everybody and for accounts."""
 
     name = "binance"
+    order_paths = order_paths(
+        place=r"POST /(api/v3/order|fapi/v1/order|fapi/v1/algoOrder)",
+        cancel=r"DELETE /(api/v3/(order|openOrders)|fapi/v1/(order|allOpenOrders|algoOrder|algoOpenOrders))",
+    )
 
     def __init__(self, source: Source, settings: Settings) -> None:
         super().__init__(source, settings)
@@ -409,6 +414,9 @@ class BinanceVenue(Venue):
                 connection.send(self._wrapped(connection, key, told))
                 self._end_user_stream(connection)
         return len(ended)
+
+    def user_sockets(self) -> Iterable[Connection]:
+        return tuple(self._users)
 
     def announce_shutdown(self) -> None:
         """Push `serverShutdown` to spot connections (USD-M has none)."""

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 import uuid
+from collections.abc import Iterable
 
 import msgspec
 from aiohttp import web
@@ -16,6 +17,7 @@ from fra.emulator.bybit.limits import AddressLimit
 from fra.emulator.bybit.private import Private
 from fra.emulator.bybit.push import Session
 from fra.emulator.fanout import Board, Fanout
+from fra.emulator.order_faults import order_paths
 from fra.emulator.settings import Settings
 from fra.emulator.sockets import Connection
 from fra.emulator.source import NoData, Source, StreamKey
@@ -42,6 +44,7 @@ class BybitVenue(Venue):
     """Bybit spot, linear and inverse, with a unified account for each key."""
 
     name = "bybit"
+    order_paths = order_paths(place=r"POST /v5/order/create", cancel=r"POST /v5/order/cancel(-all)?")
 
     def __init__(self, source: Source, settings: Settings) -> None:
         super().__init__(source, settings)
@@ -316,6 +319,9 @@ class BybitVenue(Venue):
         self._board.leave_all(connection)
 
     # -- test switches
+    def user_sockets(self) -> Iterable[Connection]:
+        return tuple(self._sessions)
+
     def announce_shutdown(self) -> None:
         """Push a planned maintenance on `system.status`, the venue's only warning; nobody else hears of it."""
         begin = self.now_ms() + 30_000

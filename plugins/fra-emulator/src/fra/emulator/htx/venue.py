@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import time
 import uuid
+from collections.abc import Iterable
 
 import msgspec
 from aiohttp import web
@@ -20,6 +21,7 @@ from fra.emulator.htx.spot_rows import account_id
 from fra.emulator.htx.spot_user import SpotUser
 from fra.emulator.htx.topics import Request, Room
 from fra.emulator.htx.user import User
+from fra.emulator.order_faults import order_paths
 from fra.emulator.ratelimit import RollingWindow
 from fra.emulator.settings import Settings
 from fra.emulator.sockets import Connection
@@ -53,6 +55,13 @@ class HtxVenue(Venue):
     """HTX spot and linear swap, for everybody and for accounts."""
 
     name = "htx"
+    order_paths = order_paths(
+        place=r"POST /(v1/order/(orders/place|batch-orders)|linear-swap-api/v1/swap_cross_(order|batchorder"
+        r"|trigger_order|tpsl_order)|v5/trade/(order|batch_orders))",
+        cancel=r"POST /(v1/order/orders/([0-9]+/submitcancel|submitCancelClientOrder|batchcancel|batchCancelOpenOrders)"
+        r"|linear-swap-api/v1/swap_cross_((trigger|tpsl)_)?cancel(all)?"
+        r"|v5/trade/(cancel_order|cancel_batch_orders|cancel_all_orders))",
+    )
 
     def __init__(self, source: Source, settings: Settings) -> None:
         super().__init__(source, settings)
@@ -377,6 +386,9 @@ class HtxVenue(Venue):
             for c in self.connections
             if market in (None, c.market) or (market == "private" and self._room(c).kind != "market")
         ]
+
+    def user_sockets(self) -> Iterable[Connection]:
+        return tuple(self._users)
 
     def announce_shutdown(self) -> None:
         """HTX warns nobody: the connections end without a word."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from collections.abc import Iterable
 
 import msgspec
 from aiohttp import web
@@ -12,6 +13,7 @@ from fra.emulator.okx import rest
 from fra.emulator.okx.feed import market_of
 from fra.emulator.okx.private import Private
 from fra.emulator.okx.user import CHANNELS, KINDED, UserConnection
+from fra.emulator.order_faults import order_paths
 from fra.emulator.ratelimit import RollingWindow
 from fra.emulator.settings import Settings
 from fra.emulator.sockets import Connection
@@ -40,6 +42,10 @@ class OkxVenue(Venue):
     """OKX spot and swap, for everybody and for accounts."""
 
     name = "okx"
+    order_paths = order_paths(
+        place=r"POST /api/v5/trade/(order|batch-orders|order-algo)",
+        cancel=r"POST /api/v5/trade/(cancel-order|cancel-batch-orders|cancel-algos)",
+    )
 
     def __init__(self, source: Source, settings: Settings) -> None:
         super().__init__(source, settings)
@@ -304,6 +310,9 @@ class OkxVenue(Venue):
             or c.market == market
             or any(isinstance(k, StreamKey) and k.market == market for k in c.subscriptions.values())
         ]
+
+    def user_sockets(self) -> Iterable[Connection]:
+        return tuple(self._users)
 
     def announce_shutdown(self) -> None:
         """Push notice 64008 to all connections; the venue closes about half a minute later."""
