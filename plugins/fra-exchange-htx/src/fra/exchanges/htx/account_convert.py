@@ -429,7 +429,7 @@ def union_fill(row: wire.UnionFill, symbol: Symbol) -> Fill:
     return Fill(
         symbol=symbol.name,
         trade_id=str(row.trade_id),
-        side=SIDES[row.side],
+        side=SIDES[row.side or row.direction],
         price=row.trade_price,
         amount=amount(row.trade_volume, symbol),
         timestamp_ms=row.created_time,

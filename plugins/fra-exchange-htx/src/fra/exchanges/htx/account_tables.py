@@ -246,8 +246,27 @@ MARGIN_CHANNEL: Final[Channel[wire.Notice[list[wire.Margin]]]] = _channel(
 POSITION_CHANNEL: Final[Channel[wire.Notice[list[wire.Position]]]] = _channel(
     LINEAR, "positions{margin}.*", wire.Notice[list[wire.Position]]
 )
+UNION_ORDER_CHANNEL: Final[Channel[wire.Notice[wire.UnionOrder]]] = _channel(
+    LINEAR, "orders", wire.Notice[wire.UnionOrder]
+)
+UNION_FILL_CHANNEL: Final[Channel[wire.Notice[list[wire.UnionFill]]]] = _channel(
+    LINEAR, "trade", wire.Notice[list[wire.UnionFill]]
+)
+UNION_BALANCE_CHANNEL: Final[Channel[wire.Notice[wire.UnionWallet]]] = _channel(
+    LINEAR, "account", wire.Notice[wire.UnionWallet]
+)
+UNION_POSITION_CHANNEL: Final[Channel[wire.Notice[list[wire.UnionPosition]]]] = _channel(
+    LINEAR, "positions", wire.Notice[list[wire.UnionPosition]]
+)
 
+UNION_CHANNELS: Final[tuple[Channel[object], ...]] = (
+    UNION_ORDER_CHANNEL,
+    UNION_FILL_CHANNEL,
+    UNION_BALANCE_CHANNEL,
+    UNION_POSITION_CHANNEL,
+)
 CHANNELS: Final[tuple[Channel[object], ...]] = (
+    *UNION_CHANNELS,
     SPOT_ORDER_CHANNEL,
     SPOT_FILL_CHANNEL,
     SPOT_BALANCE_CHANNEL,

@@ -384,17 +384,21 @@ class UnionOrder(msgspec.Struct):
 
 
 class UnionFill(msgspec.Struct):
-    """A row of GET /v5/trade/order/details. ``trade_fee`` is positive when paid."""
+    """A row of GET /v5/trade/order/details and of the ``trade`` topic, which says ``direction`` and no fee.
+
+    ``trade_fee`` is positive when paid.
+    """
 
     contract_code: str
     order_id: Id
     trade_id: Id
-    side: str
     trade_price: Decimal
     trade_volume: Decimal
     created_time: int
     id: Id = ""
     client_order_id: Id | None = None
+    side: str = ""
+    direction: str = ""
     role: str = ""
     fee_currency: str | None = None
     trade_fee: str | None = None

@@ -22,6 +22,9 @@ CONNECTS: Final = "ws.connect"
 REQUESTED: Final = "req:"
 """How the id of a book request begins; the topic follows, so that a refusal finds its way too."""
 
+SINGLE_PATH: Final = "/linear-swap-notification"
+UNION_PATH: Final = "/ws/v5/notification"
+
 Login = Callable[[], Mapping[str, str]]
 
 
@@ -194,6 +197,29 @@ class NotificationDialect(HTXDialect):
                 return Notice(message.topic)
             case _:
                 return None
+
+
+class UnionDialect(NotificationDialect):
+    """``/ws/v5/notification``, the stream of a multi-assets account: topics like ``orders``, for all contracts."""
+
+    async def address(self, url: str) -> str:
+        """It stands beside the address of single-asset accounts."""
+        return url.removesuffix(SINGLE_PATH) + UNION_PATH
+
+    def route(self, frame: bytes) -> bytes | None:
+        try:
+            message = _OPERATION.decode(frame)
+        except msgspec.DecodeError:
+            return None
+        return message.topic.encode() if message.op == "notify" else None
+
+    def subscribe(self, topics: Sequence[str], request_id: int) -> str:
+        (topic,) = topics
+        return f'{{"op":"sub","cid":"{request_id}","topic":"{topic}","contract_code":"*"}}'
+
+    def unsubscribe(self, topics: Sequence[str], request_id: int) -> str:
+        (topic,) = topics
+        return f'{{"op":"unsub","cid":"{request_id}","topic":"{topic}","contract_code":"*"}}'
 
 
 # --- the spot account --------------------------------------------------------------------------------------------

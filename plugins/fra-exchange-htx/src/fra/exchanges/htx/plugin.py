@@ -39,7 +39,14 @@ from fra.core import (
 )
 from fra.exchanges.htx import account_tables, books, convert, tables, wire
 from fra.exchanges.htx.auth import HTXAuth
-from fra.exchanges.htx.dialect import MarketDialect, NotificationDialect, SpotAccountDialect
+from fra.exchanges.htx.dialect import (
+    SINGLE_PATH,
+    UNION_PATH,
+    MarketDialect,
+    NotificationDialect,
+    SpotAccountDialect,
+    UnionDialect,
+)
 from fra.exchanges.htx.errors import ERRORS
 from fra.exchanges.htx.funding import FundingStream
 from fra.exchanges.htx.options import HTXOptions
@@ -95,6 +102,9 @@ class HTXPlugin(HTXTrading):
         where = urlsplit(self._base_urls().get(channel.market, channel.url))
         if channel.market == SPOT:
             return SpotAccountDialect(lambda: self.make_auth().spot_login(where.netloc, where.path))
+        if channel in account_tables.UNION_CHANNELS:
+            path = where.path.removesuffix(SINGLE_PATH) + UNION_PATH
+            return UnionDialect(lambda: self.make_auth().swap_login(where.netloc, path))
         if channel.private:
             return NotificationDialect(lambda: self.make_auth().swap_login(where.netloc, where.path))
         return NotificationDialect()
@@ -366,10 +376,7 @@ class HTXPlugin(HTXTrading):
         return self.streams.open(tables.FUNDING_CHANNEL, symbol, follow)
 
     def subscribe_user_data(self) -> StreamSource[UserEvent]:
-        """Orders, fills, balances and positions of the configured markets.
-
-        Fails with NotSupported where swaps are traded on a multi-assets account.
-        """
+        """Orders, fills, balances and positions of the configured markets."""
         if not self.config.has_credentials:
             raise missing_credentials(self.config.name)
         return UserData(self).open()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
@@ -44,6 +45,21 @@ class HTXTrading(HTXListings):
         await super().initialize()
         self.spot = SpotTrading(self)
         self._swaps = None
+
+    async def connect(self) -> None:
+        """Also asks for the kind of swap account, where there is a key: a stream must know it from the start.
+
+        A key that HTX does not take makes no public data fail: it is told of by the first call that needs it.
+        """
+        await super().connect()
+        if self.config.has_credentials and LINEAR in self.markets:
+            with contextlib.suppress(ExchangeError):
+                await self.swaps()
+
+    @property
+    def is_union(self) -> bool:
+        """Whether swaps are known to be traded on a multi-assets account."""
+        return isinstance(self._swaps, UnionTrading)
 
     async def swaps(self) -> Swaps:
         """The swap account, single-asset or multi-assets: what the option says, or HTX, which is asked once."""

@@ -15,7 +15,6 @@ from fra.exchanges.htx import account_tables as tables
 from fra.exchanges.htx import account_wire as wire
 from fra.exchanges.htx.tables import LINEAR, SPOT
 from fra.exchanges.htx.trading import HTXTrading
-from fra.exchanges.htx.trading_union import UnionTrading
 
 
 class UserData:
@@ -31,6 +30,7 @@ class UserData:
         self._coins: dict[str, Balance] = {}
         self._spot_account: int | None = None
         self._sides: dict[str, PositionSide] = {}
+        self._union = plugin.is_union
 
     def open(self) -> StreamSource[UserEvent]:
         """Subscribe to the channels of the configured markets."""
@@ -43,7 +43,14 @@ class UserData:
                 UserChannel(tables.SPOT_FILL_CHANNEL, self._when_ready(self._spot_fill)),
                 UserChannel(tables.SPOT_BALANCE_CHANNEL, self._when_ready(self._spot_balance)),
             ]
-        if LINEAR in plugin.markets:
+        if LINEAR in plugin.markets and self._union:
+            parts += [
+                UserChannel(tables.UNION_ORDER_CHANNEL, self._when_ready(self._union_order)),
+                UserChannel(tables.UNION_FILL_CHANNEL, self._when_ready(self._union_fills)),
+                UserChannel(tables.UNION_BALANCE_CHANNEL, self._when_ready(self._union_balances)),
+                UserChannel(tables.UNION_POSITION_CHANNEL, self._when_ready(self._union_positions)),
+            ]
+        elif LINEAR in plugin.markets:
             parts += [
                 UserChannel(tables.ORDER_CHANNEL, self._when_ready(self._order), margin),
                 UserChannel(tables.MARGIN_CHANNEL, self._when_ready(self._margins), margin),
@@ -65,12 +72,14 @@ class UserData:
         await plugin.load_symbols()
         if SPOT in plugin.markets:
             self._spot_account = await plugin.spot.account_id()
-        if LINEAR in plugin.markets and isinstance(await plugin.swaps(), UnionTrading):
-            raise NotSupported(
-                "the account stream of a multi-assets account is not supported",
-                exchange=plugin.config.name,
-                cure="ask by request, or leave linear out of markets",
-            )
+        if LINEAR in plugin.markets:
+            await plugin.swaps()
+            if plugin.is_union is not self._union:
+                raise NotSupported(
+                    "the kind of the swap account is not what it was taken for",
+                    exchange=plugin.config.name,
+                    cure="subscribe anew, or set the option account to single or multi",
+                )
         now = await plugin.account_since(since)
         for event in now:
             if isinstance(event, Balance) and event.market == SPOT:
@@ -133,6 +142,32 @@ class UserData:
                 yield from self._turned(position)
             else:
                 yield position
+
+    # --- swaps of a multi-assets account
+
+    def _union_order(self, push: wire.Notice[wire.UnionOrder]) -> Iterator[Order]:
+        symbol = self._plugin.listed(push.data.contract_code)
+        if symbol is not None:
+            yield convert.union_order(push.data, symbol)
+
+    def _union_fills(self, push: wire.Notice[list[wire.UnionFill]]) -> Iterator[Fill]:
+        for row in push.data:
+            symbol = self._plugin.listed(row.contract_code)
+            if symbol is not None:
+                yield convert.union_fill(row, symbol)
+
+    def _union_balances(self, push: wire.Notice[wire.UnionWallet]) -> Iterator[Balance]:
+        yield from convert.union_balances(push.data)
+
+    def _union_positions(self, push: wire.Notice[list[wire.UnionPosition]]) -> Iterator[Position]:
+        for row in push.data:
+            symbol = self._plugin.listed(row.contract_code)
+            if symbol is None:
+                continue
+            position = convert.union_position(row, symbol)
+            yield from self._turned(position) if position.hedge_mode is False else (position,)
+
+    # --- parts
 
     def _turned(self, position: Position) -> Iterator[Position]:
         """A one-way position with, if it was on the other side before, the end of that one."""
