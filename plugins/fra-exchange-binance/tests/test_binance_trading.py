@@ -399,6 +399,16 @@ async def test_a_conditional_order_is_cancelled_where_it_lives() -> None:
     assert venue.named("DELETE /fapi/v1/algoOrder")[0].params == {"algoId": "1000000000000007"}
 
 
+async def test_a_conditional_order_that_ended_is_found_in_the_list() -> None:
+    unknown = Refusal(-2013, "Order does not exist.")
+    venue = BinanceAccount({"GET /fapi/v1/order": unknown, "GET /fapi/v1/algoOrder": unknown})
+    async with venue.handle() as binance:
+        venue.answers["GET /fapi/v1/allAlgoOrders"] = [algo_order(algoStatus="EXPIRED")]
+        assert (await binance.get_order("1000000000000007", LINEAR)).status is OrderStatus.EXPIRED
+        with pytest.raises(OrderNotFound):
+            await binance.get_order("1000000000000008", LINEAR)
+
+
 async def test_a_conditional_order_of_another_symbol_is_not_cancelled() -> None:
     venue = BinanceAccount(
         {

@@ -28,9 +28,16 @@ class Conditionals:
     def __init__(self) -> None:
         self._waiting: OrderedDict[_Key, Order] = OrderedDict()
         self._parents: OrderedDict[_Key, Order] = OrderedDict()
+        self._ids: OrderedDict[_Key, None] = OrderedDict()
+
+    def knows(self, symbol: str, order_id: str | None) -> bool:
+        """Whether this is the id of a conditional order, as far as it was seen."""
+        return (symbol, order_id or "") in self._ids
 
     def see(self, order: Order, child: str | int | None) -> Order:
         """Take note of a conditional order as it is now; ``child`` is the plain order's id, if there is one."""
+        if order.id is not None:
+            _keep(self._ids, (order.symbol, order.id), None)
         if child:
             _keep(self._parents, (order.symbol, str(child)), order)
         if order.client_order_id is not None:

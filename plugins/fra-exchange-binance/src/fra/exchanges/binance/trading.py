@@ -162,23 +162,25 @@ class BinanceTrading(BinanceHoldings):
     ) -> Order:
         """Cancel an order; on USD-M a conditional one where there is no plain order of that id."""
         symbol = self._needed(symbol, "find an order")
-        params = self._named(order_id, symbol, client_order_id)
+        params, algo = self._named(order_id, symbol, client_order_id), _algo_named(order_id, client_order_id)
+        if self.conditionals.knows(symbol.name, order_id):
+            return await self._cancel_algo(algo, symbol)
         try:
             answer = await self.http.request(endpoint_for(tables.CANCEL, symbol), params, priority=True)
-        except OrderNotFound as error:
+        except OrderNotFound:
             if symbol.kind is MarketKind.SPOT:
                 raise
-            return await self._cancel_algo(_algo_named(order_id, client_order_id), symbol, error)
+            return await self._cancel_algo(algo, symbol)
         return self.conditionals.plain(orders.order(answer, symbol))
 
-    async def _cancel_algo(self, params: Params, symbol: Symbol, missing: OrderNotFound) -> Order:
+    async def _cancel_algo(self, params: Params, symbol: Symbol) -> Order:
         # Plain and conditional orders are numbered apart: nothing is cancelled that is not of this symbol.
-        row = await self._algo_row(params, symbol, missing)
+        row = await self._algo_row(params, symbol)
         if row.algoStatus == _TRIGGERED and row.actualOrderId:
             self._seen(row, symbol)
             return await self.cancel_order(str(row.actualOrderId), symbol)
         await self.http.request(tables.CANCEL_ALGO, params, priority=True)
-        return await self._afterwards(lambda: self._algo(params, symbol, missing))
+        return await self._afterwards(lambda: self._algo(params, symbol))
 
     async def cancel_all_orders(self, symbol: Symbol | None = None) -> Sequence[Order]:
         """Cancel the open orders of ``symbol``, of every symbol that has some without it; those that are cancelled now.
@@ -236,18 +238,28 @@ class BinanceTrading(BinanceHoldings):
         Binance forgets orders without any fill some days after they ended ("Query Order").
         """
         symbol = self._needed(symbol, "find an order")
+        params, algo = self._named(order_id, symbol, client_order_id), _algo_named(order_id, client_order_id)
+        if self.conditionals.knows(symbol.name, order_id):
+            return await self._algo(algo, symbol)
         try:
-            answer = await self.http.request(
-                endpoint_for(tables.GET, symbol), self._named(order_id, symbol, client_order_id)
-            )
-        except OrderNotFound as error:
+            answer = await self.http.request(endpoint_for(tables.GET, symbol), params)
+        except OrderNotFound:
             if symbol.kind is MarketKind.SPOT:
                 raise
-            return await self._algo(_algo_named(order_id, client_order_id), symbol, error)
+            return await self._algo(algo, symbol)
         return self.conditionals.plain(orders.order(answer, symbol))
 
-    async def _algo(self, params: Params, symbol: Symbol, missing: OrderNotFound) -> Order:
-        row = await self._algo_row(params, symbol, missing)
+    async def _algo(self, params: Params, symbol: Symbol) -> Order:
+        try:
+            row = await self._algo_row(params, symbol)
+        except OrderNotFound:
+            # The question for one order forgets those that ended sooner than the list does.
+            ended = {"symbol": symbol.venue_id, "algoId": params["algoId"], "limit": 1}
+            rows = [] if params["algoId"] is None else await self.http.request(tables.HISTORY_ALGO, ended)
+            found = next((row for row in rows if str(row.algoId) == params["algoId"]), None)
+            if found is None:
+                raise
+            row = found
         order = self._seen(row, symbol)
         if row.algoStatus != _TRIGGERED or not row.actualOrderId:
             return order
@@ -256,10 +268,10 @@ class BinanceTrading(BinanceHoldings):
         answer = await self.http.request(endpoint_for(tables.GET, symbol), child)
         return self.conditionals.plain(orders.order(answer, symbol))
 
-    async def _algo_row(self, params: Params, symbol: Symbol, missing: OrderNotFound) -> wire.AlgoOrder:
+    async def _algo_row(self, params: Params, symbol: Symbol) -> wire.AlgoOrder:
         row = await self.http.request(tables.GET_ALGO, params)
         if row.symbol != symbol.venue_id:
-            raise missing
+            raise OrderNotFound(f"there is no such order of {symbol}", exchange=self.config.name)
         return row
 
     def _seen(self, row: wire.AlgoOrder, symbol: Symbol) -> Order:
