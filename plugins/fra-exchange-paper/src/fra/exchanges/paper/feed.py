@@ -59,7 +59,7 @@ class Feed:
         self._idle = idle
         self._needed_ms = now_ms()
         self._valid = False
-        self._first = asyncio.Event()
+        self._told = False
         self._middle: Decimal | None = None
         self._mark: tuple[int, Decimal] | None = None
         self._taken: dict[Side, dict[Decimal, Decimal]] = {Side.BUY: {}, Side.SELL: {}}
@@ -84,7 +84,10 @@ class Feed:
         try:
             async with asyncio.timeout(within):
                 await self._books.ready()
-                await self._first.wait()
+                if not self._told:  # others listen to it already, and nothing has changed since
+                    book = await self._market.get_orderbook(self.symbol.name)
+                    if not self._told:
+                        self._take_in(book.valid, book.bids, book.asks)
         except TimeoutError:
             raise self._refusal(f"has not come within {within:g} s") from None
         except ExchangeError as error:
@@ -131,14 +134,15 @@ class Feed:
     # --- what the market says
 
     def _on_book(self, view: BookView) -> None:
-        bids, asks = view.bids(), view.asks()  # none of a book that has lost its place
-        self._valid = view.valid
+        self._take_in(view.valid, view.bids(), view.asks())  # no levels of a book that has lost its place
+
+    def _take_in(self, valid: bool, bids: Sequence[PriceLevel], asks: Sequence[PriceLevel]) -> None:
+        self._told, self._valid = True, valid
         self._middle = (bids[0].price + asks[0].price) / 2 if bids and asks else None
         name = self.symbol.name
         left_bids, left_asks = self._left(Side.BUY, bids), self._left(Side.SELL, asks)
         told = (_Trusted(levels, self.trusted) for levels in (left_bids, left_asks))
         self._engine.quote(name, *told, now_ms=self._now_ms())
-        self._first.set()
         self._tell_mark()
         if self._engine.needs_quotes(name):
             self._needed_ms = self._now_ms()

@@ -12,7 +12,9 @@ from fra.exchanges.paper.source import MarketData
 from fra.matching import Position
 
 _SAME_MS: Final = 60_000
-"""A settlement is told of by two clocks: what lies this near is the same one."""
+"""A settlement is told of by two clocks: what lies this near may be the same one."""
+_JITTER_MS: Final = 500
+"""Some tell one settlement's time a few milliseconds off the hour now, and on it then."""
 _FIRST_DELAY: Final = 0.25
 _LONGEST_DELAY: Final = 60.0
 _HORIZON_MS: Final = 3_600_000
@@ -44,7 +46,7 @@ class Settlements:
         self._books = books
         self._now_ms = now_ms
         self._next_ms: int | None = None
-        self._last_ms = now_ms()  # nothing was held here before
+        self._last_ms = now_ms() - _JITTER_MS  # nothing was held here before
         self._timer: asyncio.TimerHandle | None = None
         self._said = False
 
@@ -54,7 +56,7 @@ class Settlements:
         if next_ms is None:
             self._say_unknown()
             return
-        if next_ms == before or next_ms <= self._last_ms:
+        if next_ms == before or next_ms <= self._last_ms + _JITTER_MS:
             return
         if before is not None and next_ms > before and now >= before - _SAME_MS:
             self._settled(before)  # the market's clock is ahead of ours
@@ -67,7 +69,7 @@ class Settlements:
             self._timer.cancel()
 
     def _settled(self, settled_ms: int) -> None:
-        if settled_ms <= self._last_ms:
+        if settled_ms <= self._last_ms + _JITTER_MS:
             return
         self._last_ms = settled_ms
         held, mark = self._books.held(self._symbol.name)

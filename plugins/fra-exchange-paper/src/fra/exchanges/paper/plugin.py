@@ -90,13 +90,14 @@ class PaperExchange(PaperMarket):
     def __init__(self, config: ExchangeConfig) -> None:
         super().__init__(config)
         self._account: PaperAccount | None = None
+        self._can = trading(BuiltinMarket.capabilities)
         self._fees: Mapping[str, Decimal] = {}
         self._forget: Callable[[], None] | None = None
 
     @property
     def capabilities(self) -> ExchangeCapabilities:
         """Once connected: those of the market, with an account. Before: those of the built-in market."""
-        return trading(BuiltinMarket.capabilities if self._market is None else self._market.capabilities)
+        return self._can
 
     @classmethod
     def describe(cls) -> ExchangeMetadata:
@@ -131,6 +132,7 @@ class PaperExchange(PaperMarket):
             handle = await self.context.exchange(source)
             self._market, self._fees, known = handle, handle.metadata.fee_structure, handle.metadata.markets
             self._forget = handle.register_event_handler(ConnectionChanged, self._on_connection)
+        self._can = trading(self._market.capabilities)
         for market in self.config.markets:
             if known and market not in known:
                 raise ConfigError(
