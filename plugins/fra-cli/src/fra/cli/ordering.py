@@ -19,7 +19,7 @@ from fra.cli.placement import Placement, find, place, to_its_end
 from fra.cli.plan import Plan, command_line
 from fra.cli.plan_id import client_order_id
 from fra.cli.session import open_session
-from fra.cli.table import Column, Table, show
+from fra.cli.table import Column, Table, say, show
 from fra.core import (
     ExchangeError,
     FraError,
@@ -75,8 +75,9 @@ async def send_order(
         )
         if consent.plan_id is not None:
             await refuse_a_second_time(handle, request)
+        say(f"fra: {handle.name}: sending, client order id {request.client_order_id}")
         work = place(handle, request, settle=_ends_at_once(request))
-        placed = await to_its_end(work, what=f"the order {request.client_order_id} is on its way")
+        placed = await to_its_end(work, what="the order is on its way")
     report(placed, account, as_json=as_json)
 
 

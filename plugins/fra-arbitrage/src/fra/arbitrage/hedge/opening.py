@@ -42,7 +42,7 @@ from fra.cli.table import say, show
 
 if TYPE_CHECKING:
     from fra.cli.session import Session
-    from fra.core import ExchangeHandle
+    from fra.core import ExchangeHandle, OrderRequest
 
 
 @attrs.frozen(kw_only=True)
@@ -167,8 +167,16 @@ async def send(opening: Opening, seed: str, *, again: bool = False, patience: fl
     if hedge.request.leverage is not None:
         leverage = hedge.request.leverage
         await asyncio.gather(*(leg.handle.set_leverage(leg.symbol, leverage) for leg in legs))
+    for leg in legs:
+        # Whatever happens from here on, this is what to ask for.
+        say(f"fra: {leg.handle.name}: sending {_words(leg.request)}, client order id {leg.request.client_order_id}")
     execution = Execution(legs[0], legs[1], lot=hedge.lot, tell=lambda text: say(f"fra: {text}"), patience=patience)
     return await execution.run()
+
+
+def _words(request: OrderRequest) -> str:
+    price = "at the market" if request.price is None else f"at {bare(request.price)} or better"
+    return f"{request.side.value} {bare(request.amount or Decimal(0))} {request.symbol} {price}"
 
 
 def _leg(handle: ExchangeHandle, leg: LegPlan, seed: str) -> Leg:
