@@ -262,6 +262,26 @@ async def test_an_expired_listen_key_is_replaced_and_nothing_is_missed(trader: T
     await trader.until(lambda: trader.filled(sent) == AMOUNT)
 
 
+async def test_a_settlement_is_told_as_a_payment_and_a_balance() -> None:
+    keys = {"api_key": KEYS.key, "secret_key": KEYS.secret}
+    async with (
+        Emulator(["binance"], seed=3, accounts=[KEYS], settle_in_s=4) as emulator,
+        connect("binance", base_url=emulator.binance.markets, **keys) as binance,
+        binance.subscribe_user_data() as stream,
+    ):
+        mine = Trader(binance, emulator, stream)
+        await mine.send()
+        rate = await binance.get_funding_rate(SWAP)
+        assert rate.next_settlement_ms is not None
+        due = rate.next_settlement_ms
+        await mine.until(lambda: [b for b in mine.of(Balance) if b.market == "usdm" and (b.timestamp_ms or 0) >= due])
+        (payment,) = await binance.get_funding_payments(SWAP)
+    assert (payment.symbol, payment.asset) == (SWAP, "USDT")
+    assert abs(payment.timestamp_ms - due) < 1000
+    # A positive rate is paid by who is long.
+    assert (payment.amount < 0) is (rate.rate > 0)
+
+
 async def test_a_wrong_key_is_told_with_the_venues_code(trader: Trader) -> None:
     keys = {"api_key": "nobody", "secret_key": KEYS.secret}
     async with connect("binance", name="stranger", base_url=trader.emulator.binance.markets, **keys) as binance:

@@ -228,6 +228,23 @@ async def test_a_stream_that_the_venue_ends_is_made_anew_and_the_account_asked_f
     assert not [call for call in mine.venue.calls if call.method == "DELETE"]
 
 
+@pytest.mark.parametrize(
+    ("market", "event"),
+    [("usdm", {"e": "serverShutdown", "E": T}), ("spot", {"event": {"e": "serverShutdown", "E": T}})],
+)
+async def test_a_connection_that_is_about_to_end_is_replaced_before_it_does(market: str, event: dict[str, Any]) -> None:
+    async with account((market,)) as mine:
+        await mine.venue.sockets[0].push(event)
+        await mine.venue.until(lambda: mine.venue.sockets[0].closed)
+        assert len(mine.venue.sockets) == 2
+        assert mine.complete
+        if market == "usdm":
+            await mine.venue.sockets[1].push(update())
+        else:
+            await mine.venue.sockets[1].event(report())
+        await mine.venue.until(lambda: mine.of(Order))
+
+
 async def test_wrong_credentials_fail_the_stream() -> None:
     refusal = Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
     venue = BinanceAccount({"POST /fapi/v1/listenKey": refusal})

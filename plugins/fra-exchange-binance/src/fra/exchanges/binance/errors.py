@@ -34,6 +34,8 @@ _BODY: Final = msgspec.json.Decoder(_Body)
 _BANNED_UNTIL: Final = re.compile(r"banned until (\d{13})")
 _ORDERS_PER: Final = re.compile(r"per (\d+) (SECOND|MINUTE|HOUR|DAY)")
 _UNITS: Final = {"SECOND": 1.0, "MINUTE": 60.0, "HOUR": 3600.0, "DAY": 86_400.0}
+_KEY_OR_RIGHT: Final = "-2015"
+"""Binance refuses wrong keys, addresses and missing rights alike: of a key that was good before it is no wrong key."""
 _TOO_MANY_ORDERS: Final = "-1015"
 _ORDER_WINDOW: Final = 10.0
 _LONGEST_PAUSE: Final = 60.0
@@ -122,10 +124,15 @@ class BinanceErrors(ErrorTable):
     """The table, and the few codes whose text must be read."""
 
     def error(self, failure: Failure, *, exchange: str) -> ExchangeError:
+        rule: type[ExchangeError] | ErrorRule | None = None
+        if failure.code == _KEY_OR_RIGHT and failure.known_key:
+            rule = ErrorRule(PermissionDenied, _KEY)
         for code, part, kind in _BY_TEXT:
             if failure.code == code and part in failure.message:
-                rules = BinanceErrors(codes={code: kind}, read=self.read)
-                return ErrorTable.error(rules, failure, exchange=exchange)
+                rule = kind
+        if rule is not None:
+            rules = BinanceErrors(codes={failure.code: rule}, read=self.read)
+            return ErrorTable.error(rules, failure, exchange=exchange)
         return ErrorTable.error(self, failure, exchange=exchange)
 
 
