@@ -542,6 +542,28 @@ async def test_an_answer_that_says_nothing_leaves_the_outcome_to_a_question() ->
     assert server.calls("/v1/order/orders/getClientOrder")[0][1] == {"clientOrderId": "123"}
 
 
+@pytest.mark.parametrize(
+    ("path", "refusal"),
+    [
+        ("/v1/order/openOrders", {"err-code": "api-signature-not-valid", "err-msg": "Invalid submission time"}),
+        (f"{CROSS}openorders", {"err_code": 403, "err_msg": "Invalid submission time", "ts": 1}),
+    ],
+)
+@pytest.mark.parametrize("cured", [True, False])
+async def test_a_wrong_time_is_cured_once(path: str, refusal: dict[str, Any], cured: bool) -> None:
+    spot = "/v1/" in path and "swap" not in path
+    good = {"status": "ok", "data": [] if spot else {"orders": []}, "ts": 1}
+    answers = [{"status": "error", **refusal}, good if cured else {"status": "error", **refusal}]
+    server = HtxLocal({path: lambda asked: answers.pop(0)})
+    async with server.connected(markets=["spot" if spot else "linear"], options={"account": "single"}) as htx:
+        if cured:
+            assert await htx.get_open_orders() == []
+        else:
+            with pytest.raises(ExchangeAuthError):
+                await htx.get_open_orders()
+    assert len(server.calls(path)) == 2
+
+
 @pytest.mark.parametrize("wrong", ["abc", "0123", "1" * 19])
 async def test_client_order_ids_are_numbers(wrong: str) -> None:
     server = HtxLocal({f"{CROSS}order": SWAP_PLACED})

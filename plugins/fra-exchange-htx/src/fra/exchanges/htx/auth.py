@@ -58,9 +58,6 @@ class HTXAuth(AuthHandler):
         signed = signature(self.secret_key, request.method, host, request.path, query)
         return attrs.evolve(request, query=f"{query}&Signature={quote(signed, safe='')}")
 
-    def login(self) -> Mapping[str, str]:
-        raise NotImplementedError("HTX's sockets log in by host and path: spot_login, swap_login")
-
     def spot_login(self, host: str, path: str) -> Mapping[str, str]:
         """The ``params`` of the ``auth`` request on the spot account's socket."""
         parameters = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
 from fra.core import (
@@ -120,7 +121,7 @@ def swap(request: OrderRequest, symbol: Symbol, *, hedge: bool, lever_rate: int)
         "contract_code": symbol.venue_id,
         "client_order_id": number(request.client_order_id),
         "price": request.price,
-        "volume": int(symbol.contracts(request.amount)),
+        "volume": _whole(symbol.contracts(request.amount)),
         "direction": request.side.value,
         "offset": ("close" if closing else "open") if hedge else "both",
         "lever_rate": lever_rate,
@@ -149,6 +150,11 @@ def union(request: OrderRequest, symbol: Symbol, *, hedge: bool, margin_mode: st
         "reduce_only": None if hedge else int(request.reduce_only),
         "time_in_force": request.time_in_force.value.lower(),
     }
+
+
+def _whole(contracts: Decimal) -> int | Decimal:
+    """HTX counts in whole contracts; what is none is for HTX to refuse."""
+    return int(contracts) if contracts == contracts.to_integral_value() else contracts
 
 
 def number(client_order_id: str | None) -> int | None:

@@ -237,8 +237,8 @@ class HTXTrading(HTXListings):
         begin = self.span(None, None)[0]
         for symbol in places:
             source = self.spot if symbol is None else await self.swaps()
-            start = since
-            while start < self.clock.now_ms():
+            start, now = since, self.clock.now_ms()
+            while start < now:
                 fills += await source.fills(symbol, (start, None, None))
                 start = self.span(start, None)[1]
             for order in await source.history(symbol, (begin, None, None)):

@@ -51,7 +51,7 @@ class SpotTrading:
     async def create(self, request: OrderRequest, symbol: Symbol) -> Order:
         params = {"account-id": str(await self.account_id()), **orders.spot(request, symbol)}
         reply = await self._plugin.http.request(tables.SPOT_PLACE, params)
-        return Order.of(request, id=reply.data, timestamp_ms=self._plugin.clock.now_ms())
+        return Order.of(request, id=reply.data)
 
     async def cancel(self, order_id: str | None, client_order_id: str | None) -> None:
         if order_id is not None:
