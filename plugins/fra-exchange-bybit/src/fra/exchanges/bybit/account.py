@@ -124,7 +124,10 @@ class AccountPlugin(CustomExchangePlugin):
         self._events.account_margin = mode
 
     async def set_position_mode(self, mode: PositionMode) -> None:
-        """Of all USDT perpetuals; the other contracts are always one-way."""
+        """Of all USDT perpetuals without a position or an open order; the other contracts are always one-way.
+
+        Bybit leaves those that have either as they are and says nothing of it: each is asked before its next order.
+        """
         self._modes.clear()
         params = {"category": "linear", "coin": "USDT", "mode": _MODES[mode]}
         await self._unless(POSITION_MODE_UNCHANGED, POSITION_MODE[0], params)

@@ -158,7 +158,7 @@ def fill(row: wire.Execution, symbol: Symbol) -> Fill | None:
         order_id=row.orderId or None,
         client_order_id=row.orderLinkId or None,
         fee=fee,
-        fee_asset=None if fee is None else row.feeCurrency or _fee_asset(row, symbol),
+        fee_asset=None if fee is None else row.feeCurrency or row.feeCoin or _fee_asset(row, symbol),
         maker=row.isMaker,
     )
 

@@ -257,7 +257,10 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Execution(msgspec.Struct, frozen=True):
-    """A row of GET /v5/execution/list and of the ``execution`` topic. A negative ``execFee`` is a rebate."""
+    """A row of GET /v5/execution/list (``feeCurrency``) and of the ``execution`` topic (``feeCoin``).
+
+    A negative ``execFee`` is a rebate.
+    """
 
     symbol: str
     execId: str
@@ -272,6 +275,7 @@ class Execution(msgspec.Struct, frozen=True):
     execFee: Text = ""
     feeRate: Text = ""
     feeCurrency: Text = ""
+    feeCoin: Text = ""
     isMaker: bool | None = None
 
 
