@@ -164,25 +164,24 @@ def write(receipts: Sequence[Receipt], *, as_json: bool) -> None:
     columns = [
         Column[Receipt]("EXCHANGE", lambda row: row.held.exchange),
         Column[Receipt]("SYMBOL", lambda row: row.held.symbol.name),
-        Column[Receipt]("LEG", lambda row: row.held.side.value),
-        Column[Receipt]("SETTLED", lambda row: figures.moment(row.at_ms)),
-        Column[Receipt]("EXPECTED", lambda row: _money(row.expected, row.asset), right=True),
-        Column[Receipt](
-            "RECEIVED", lambda row: "pending" if row.pending else _money(row.received, row.asset), right=True
-        ),
-        Column[Receipt]("DIFFERENCE", lambda row: _money(row.difference, row.asset), right=True),
+        Column[Receipt]("LEG", lambda row: row.held.side.value, weight=6),
+        Column[Receipt]("SETTLED", lambda row: figures.moment(row.at_ms), weight=3),
+        Column[Receipt]("COIN", lambda row: row.asset, weight=5),
+        Column[Receipt]("EXPECTED", lambda row: _money(row.expected), right=True),
+        Column[Receipt]("RECEIVED", lambda row: "pending" if row.pending else _money(row.received), right=True),
+        Column[Receipt]("DIFFERENCE", lambda row: _money(row.difference), right=True, weight=7),
         Column[Receipt]("CAUSE", lambda row: row.cause, wrap=True),
     ]
     footer = [
-        f"funding of both legs: {_money(total.received, total.asset)} received, {_money(total.expected, total.asset)} "
-        f"expected{f', {total.pending} pending' if total.pending else ''}"
+        f"funding of both legs: {_money(total.received)} {total.asset} received, "
+        f"{_money(total.expected)} expected{f', {total.pending} pending' if total.pending else ''}"
         for total in sums
     ]
     show(Table(columns, receipts, ["", *footer]))
 
 
-def _money(value: Decimal | None, asset: str) -> str:
-    return figures.UNKNOWN if value is None else f"{round(value, 6):+f} {asset}"
+def _money(value: Decimal | None) -> str:
+    return figures.UNKNOWN if value is None else f"{round(value, 6):+f}"
 
 
 def _now_ms() -> int:
