@@ -35,7 +35,10 @@ class ErrorRule:
 
 @attrs.frozen(kw_only=True)
 class Failure:
-    """Everything that is known of an answer that was not what was asked for."""
+    """Everything that is known of an answer that was not what was asked for.
+
+    ``known_key``: the venue has answered a signed request of this key before.
+    """
 
     code: str = ""
     message: str = ""
@@ -43,6 +46,7 @@ class Failure:
     headers: Mapping[str, str] = attrs.field(factory=dict)
     body: bytes = b""
     retry_after: float | None = None
+    known_key: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -113,6 +113,7 @@ class HttpClient:
         self._used = used
         self._sync_clock = sync_clock
         self._rng = rng if rng is not None else random.Random()
+        self._known_key = False
 
     async def request(self, endpoint: Endpoint[R], params: Params | None = None, *, priority: bool = False) -> R:
         """Make the call and give its decoded answer.
@@ -248,6 +249,7 @@ class HttpClient:
             else:
                 refusal = self._errors.check(value) if self._errors.check is not None else None
                 if refusal is None:
+                    self._known_key = self._known_key or endpoint.signed
                     return value
         elif answer.status == _PROXY_REFUSES and self._network.proxy is not None:
             error = self._network.proxy_refused(answer.status)
@@ -271,6 +273,7 @@ class HttpClient:
             headers=answer.headers,
             body=self._network.redact_bytes(answer.beginning),
             retry_after=_seconds(answer.headers.get("Retry-After")),
+            known_key=self._known_key,
         )
         error = self._errors.error(failure, exchange=self._config.name)
         if isinstance(error, ExchangeRateLimitError):
