@@ -25,6 +25,7 @@ from fra.core import (
     OrderRequest,
     OrderStatus,
     OrderType,
+    PermissionDenied,
     PositionMode,
     PositionSide,
     RateLimited,
@@ -287,7 +288,8 @@ async def test_a_conditional_order_is_an_order_with_a_trigger() -> None:
         (Refusal(-2022, "ReduceOnly Order is rejected."), InvalidOrder),
         (Refusal(-1121, "Invalid symbol."), SymbolNotFound),
         (Refusal(-1022, "Signature for this request is not valid."), ExchangeAuthError),
-        (Refusal(-2015, "Invalid API-key, IP, or permissions for action", 401), ExchangeAuthError),
+        # The key was good for what was asked before: it is the right that is missing.
+        (Refusal(-2015, "Invalid API-key, IP, or permissions for action", 401), PermissionDenied),
     ],
 )
 async def test_a_refused_order_is_one_typed_error_with_the_venues_code(
