@@ -182,21 +182,22 @@ class SwapTrading:
         return cancelled
 
     async def get(self, order_id: str | None, client_order_id: str | None, symbol: Symbol) -> Order:
+        missing = OrderNotFound(
+            f"HTX knows no order {order_id or client_order_id} of {symbol.name}", exchange=self._plugin.config.name
+        )
         try:
             found = await self._ask(symbol, order_id=order_id, client_order_id=client_order_id)
             if found:
                 return found[0]
-        except OrderNotFound:
-            pass
+        except OrderNotFound as error:
+            missing = error
         # HTX tells of an order by its id for some hours; then it is in the history.
         for order in reversed(await self.history(symbol, (None, None, None))):
             if order_id is not None and order.id == order_id:
                 return order
             if order_id is None and order.client_order_id == client_order_id:
                 return order
-        raise OrderNotFound(
-            f"HTX knows no order {order_id or client_order_id} of {symbol.name}", exchange=self._plugin.config.name
-        )
+        raise missing
 
     async def _ask(self, symbol: Symbol, **ids: str | None) -> list[Order]:
         reply = await self._plugin.http.request(tables.ORDER, self._at(contract_code=symbol.venue_id, **ids))
