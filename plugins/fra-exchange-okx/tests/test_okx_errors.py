@@ -12,6 +12,7 @@ from fra.core import (
     ExchangeError,
     ExchangeRateLimitError,
     InsufficientFunds,
+    InvalidOrder,
     OrderNotFound,
     PermissionDenied,
     SymbolNotFound,
@@ -55,6 +56,14 @@ def test_code_and_status_choose_the_error(status: int, code: str, kind: type[Exc
     assert type(error) is kind
     assert (error.code, error.exchange, error.response) == (code, "mine", body.decode())
     assert "why" in str(error)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("px", InvalidOrder), ("tpOrdPx", InvalidOrder), ("bar", ExchangeAPIError)])
+def test_a_wrong_parameter_of_an_order_makes_it_invalid(name: str, kind: type[Exception]) -> None:
+    body = b'{"code":"1","msg":"","data":[{"sCode":"51000","sMsg":"Parameter %s error"}]}' % name.encode()
+    error = error_in(body, exchange="mine", status=200)
+    assert error is not None
+    assert (type(error), error.code) == (kind, "51000")
 
 
 def test_success_is_no_error() -> None:

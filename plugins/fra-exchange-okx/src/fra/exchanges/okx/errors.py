@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
+import attrs
 import msgspec
 
-from fra.adapters.custom import ErrorRule, ErrorTable, Refusal
+from fra.adapters.custom import ErrorRule, ErrorTable, Failure, Refusal
 from fra.core import (
     Banned,
     DuplicateOrder,
@@ -72,6 +74,10 @@ _CURES: Final[Mapping[str, str]] = {
     "51155": "your region may not trade this instrument",
 }
 
+_WRONG_PARAMETER: Final = "51000"
+_OF_AN_ORDER: Final = re.compile(r"\b(px|sz|ordType|tdMode|posSide|reduceOnly|clOrdId|\w+Px)\b")
+"""What OKX names in "Parameter px error"."""
+
 _WINDOW: Final = 2.0  # seconds; every limit of OKX is per rolling 2 s, and its answers carry no Retry-After
 
 
@@ -124,7 +130,17 @@ def check(answer: object) -> Refusal | None:
     return None if answer.code == "0" else Refusal(answer.code, answer.msg)
 
 
-ERRORS: Final = ErrorTable(
+@attrs.frozen(kw_only=True)
+class OKXErrors(ErrorTable):
+    """OKX's table, which looks at which parameter it is that OKX calls wrong."""
+
+    def error(self, failure: Failure, *, exchange: str) -> ExchangeError:
+        if failure.code == _WRONG_PARAMETER and _OF_AN_ORDER.search(failure.message):
+            return ErrorTable.error(attrs.evolve(self, codes={failure.code: InvalidOrder}), failure, exchange=exchange)
+        return ErrorTable.error(self, failure, exchange=exchange)
+
+
+ERRORS: Final = OKXErrors(
     codes={code: ErrorRule(kind, _CURES.get(code)) for kind, codes in _CODES for code in codes.split()},
     read=read,
     check=check,
