@@ -35,6 +35,13 @@ def error(code: int, message: str, status: int = 400) -> ExchangeError:
     return ERRORS.error(failure, exchange="mine")
 
 
+def test_a_key_that_was_good_before_lacks_a_right() -> None:
+    for known, kind in ((False, ExchangeAuthError), (True, PermissionDenied)):
+        failure = Failure(code="-2015", message="Invalid API-key, IP, or permissions", status=401, known_key=known)
+        refusal = ERRORS.error(failure, exchange="mine")
+        assert (type(refusal), refusal.code) == (kind, "-2015")
+
+
 @pytest.mark.parametrize(
     ("code", "message", "status", "kind"),
     [
