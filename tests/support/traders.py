@@ -20,6 +20,7 @@ from fra.core import (
     OrderStatus,
     OrderType,
     PluginManager,
+    PluginRegistry,
     Side,
     Subscription,
     Symbol,
@@ -193,13 +194,19 @@ class Trader:
 
 @asynccontextmanager
 async def trading(
-    venue: Venue, account: Account | None = None, *, opened: bool = False, listen: bool = False, **more: Any
+    venue: Venue,
+    account: Account | None = None,
+    *,
+    opened: bool = False,
+    listen: bool = False,
+    registry: PluginRegistry | None = None,
+    **more: Any,
 ) -> AsyncIterator[Trader]:
     """An account, opened on the venue, in a manager of its own; ``more`` is of the configuration."""
     account = account or new_account()
     if not opened:
         venue.open_account(account)
-    async with managed({"main": configured(venue, account, **more)}) as manager:
+    async with managed({"main": configured(venue, account, **more)}, registry=registry) as manager:
         trader = Trader(manager.get_plugin("main"), venue, account)
         await trader.handle.get_symbols()
         if listen:
@@ -211,9 +218,11 @@ async def trading(
 
 
 @asynccontextmanager
-async def managed(exchanges: Mapping[str, Mapping[str, Any]]) -> AsyncIterator[PluginManager]:
+async def managed(
+    exchanges: Mapping[str, Mapping[str, Any]], *, registry: PluginRegistry | None = None
+) -> AsyncIterator[PluginManager]:
     """A manager whose exchanges have all started."""
-    async with PluginManager.from_config({"exchanges": dict(exchanges)}) as manager:
+    async with PluginManager.from_config({"exchanges": dict(exchanges)}, registry=registry) as manager:
         for failure in manager.failures.values():
             raise failure
         yield manager
