@@ -148,6 +148,7 @@ async def test_klines_are_half_open_and_oldest_first() -> None:
         end = int(time.time() * 1000) // HOUR * HOUR
         klines = await bybit.get_klines(SPOT, KlineInterval.H1, since=end - 5 * HOUR, until=end)
         assert [kline.open_ms for kline in klines] == [end - n * HOUR for n in (5, 4, 3, 2, 1)]
+        assert all(kline.closed for kline in klines)
         first = await bybit.get_klines(LINEAR, KlineInterval.H1, since=end - 50 * HOUR, limit=3)
         assert [kline.open_ms for kline in first] == [end - n * HOUR for n in (50, 49, 48)]
 

@@ -271,7 +271,9 @@ PATHS: dict[str, tuple[Any, Converted]] = {
     ),
     "/v5/market/kline": (
         wire.Candles,
-        lambda row, category: [convert.kline(c, symbol("X", category), KlineInterval.M1) for c in row.rows],
+        lambda row, category: [
+            convert.kline(c, symbol("X", category), KlineInterval.M1, venue_ms=NOW) for c in row.rows
+        ],
     ),
     "/v5/market/funding/history": (
         _rows(wire.SettledFunding),

@@ -1,6 +1,6 @@
 """Rows of Bybit become models: units, unknowns, settlement times."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -151,13 +151,28 @@ def test_empty_text_is_unknown() -> None:
 
 def test_a_candle_with_too_few_columns_is_an_error() -> None:
     with pytest.raises(ExchangeAPIError, match="3 columns"):
-        convert.kline(["1", "2", "3"], LINEAR, KlineInterval.M1)
+        convert.kline(["1", "2", "3"], LINEAR, KlineInterval.M1, venue_ms=NOW)
 
 
-def test_an_asked_candle_does_not_say_whether_it_is_complete() -> None:
-    kline = convert.kline([str(NOW), "1", "3", "1", "2", "10", "20"], LINEAR, KlineInterval.M1)
-    assert (kline.closed, kline.high, kline.volume, kline.quote_volume) == (None, 3, 10, 20)
-    inverse = convert.kline([str(NOW), "1", "3", "1", "2", "10", "20"], INVERSE, KlineInterval.M1)
+@pytest.mark.parametrize(
+    ("interval", "opened", "ends"),
+    [
+        (KlineInterval.M1, "2026-09-30T08:35", "2026-09-30T08:36"),
+        (KlineInterval.W1, "2026-09-28", "2026-10-05"),
+        (KlineInterval.MONTH, "2026-02-01", "2026-03-01"),
+        (KlineInterval.MONTH, "2026-12-01", "2027-01-01"),
+    ],
+)
+def test_an_asked_candle_is_closed_when_its_time_is_over(interval: KlineInterval, opened: str, ends: str) -> None:
+    start, end = (int(datetime.fromisoformat(f"{day}+00:00").timestamp()) * 1000 for day in (opened, ends))
+    row = [str(start), "1", "3", "1", "2", "10", "20"]
+    assert convert.kline(row, LINEAR, interval, venue_ms=end - 1).closed is False
+    found = convert.kline(row, LINEAR, interval, venue_ms=end)
+    assert (found.closed, found.high, found.volume, found.quote_volume) == (True, 3, 10, 20)
+
+
+def test_turnover_of_an_inverse_candle_is_base_coin_and_no_quote_volume() -> None:
+    inverse = convert.kline([str(NOW), "1", "3", "1", "2", "10", "20"], INVERSE, KlineInterval.M1, venue_ms=NOW)
     assert inverse.quote_volume == inverse.volume == 10
 
 

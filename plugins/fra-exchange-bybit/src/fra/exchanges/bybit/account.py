@@ -105,7 +105,8 @@ class AccountPlugin(CustomExchangePlugin):
         found: list[FundingPayment] = []
         for endpoint in self._rows(TRANSACTIONS, symbol):
             params = {"accountType": "UNIFIED", "type": "SETTLEMENT"}
-            for row in await self._history(endpoint, params, since, until, page):
+            asked = page if since is None else _TRANSACTIONS_PAGE
+            for row in await self._history(endpoint, params, since, until, asked):
                 known = self._events.symbol(endpoint.market, row.symbol, "a settlement")
                 if known is not None and symbol in (None, known) and (paid := user.payment(row, known)) is not None:
                     found.append(paid)

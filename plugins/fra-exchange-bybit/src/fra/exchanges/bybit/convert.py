@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -224,12 +224,22 @@ def trade(row: wire.Trade, symbol: Symbol, *, received_ms: int) -> Trade:
     return Trade(symbol.name, row.i, Decimal(row.p), Decimal(row.v), SIDES[row.S], row.T, received_ms)
 
 
-def kline(row: Sequence[str], symbol: Symbol, interval: KlineInterval) -> Kline:
-    """A REST candle, which does not say whether it is complete."""
+def kline(row: Sequence[str], symbol: Symbol, interval: KlineInterval, *, venue_ms: int) -> Kline:
+    """A REST candle; ``venue_ms`` is Bybit's clock: a candle is closed when its time is over."""
     if len(row) < 7:
         raise ExchangeAPIError(f"a candle of {symbol.venue_id} has {len(row)} columns and not 7", response=repr(row))
     opened, *numbers = row[:7]
-    return _kline(symbol, interval, int(opened), list(map(Decimal, numbers)), closed=None)
+    open_ms = int(opened)
+    closed = _end_ms(open_ms, interval) <= venue_ms
+    return _kline(symbol, interval, open_ms, list(map(Decimal, numbers)), closed=closed)
+
+
+def _end_ms(open_ms: int, interval: KlineInterval) -> int:
+    if interval is not KlineInterval.MONTH:
+        return open_ms + STEPS_MS[interval]
+    opened = datetime.fromtimestamp(open_ms // 1000, tz=UTC)
+    following = opened.replace(year=opened.year + opened.month // 12, month=opened.month % 12 + 1)
+    return int(following.timestamp()) * 1000
 
 
 def candle(row: wire.Candle, symbol: Symbol, interval: KlineInterval) -> Kline:
@@ -238,9 +248,7 @@ def candle(row: wire.Candle, symbol: Symbol, interval: KlineInterval) -> Kline:
     return _kline(symbol, interval, row.start, list(map(Decimal, numbers)), closed=row.confirm)
 
 
-def _kline(
-    symbol: Symbol, interval: KlineInterval, open_ms: int, numbers: Sequence[Decimal], *, closed: bool | None
-) -> Kline:
+def _kline(symbol: Symbol, interval: KlineInterval, open_ms: int, numbers: Sequence[Decimal], *, closed: bool) -> Kline:
     opened, high, low, close, volume, turnover = numbers
     return Kline(
         symbol=symbol.name,

@@ -208,7 +208,7 @@ class BybitPlugin(TradingPlugin):
         until: int | None = None,
         limit: int | None = None,
     ) -> list[Kline]:
-        """At most 1000: the first ones from ``since``, else the latest. Bybit does not say whether one is complete."""
+        """At most 1000: the first ones from ``since``, else the latest."""
         endpoint = endpoint_for(CANDLES, symbol)
         page = min(limit or _CANDLES_PAGE, _CANDLES_PAGE)
         end = until
@@ -225,7 +225,8 @@ class BybitPlugin(TradingPlugin):
             limit=page,
         )
         reply = await self.http.request(endpoint, params)
-        return [convert.kline(row, symbol, interval) for row in reversed(reply.result.rows)]
+        now = self.clock.now_ms()
+        return [convert.kline(row, symbol, interval, venue_ms=now) for row in reversed(reply.result.rows)]
 
     # --- funding
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fra.adapters.custom import Channel, Endpoint, Params, endpoint_for
 from fra.core import (
+    ExchangeAPIError,
+    ExchangeConnectionError,
     ExchangeError,
     Fill,
     InvalidOrder,
@@ -116,7 +118,17 @@ class TradingPlugin(AccountPlugin):
     async def _position_params(self, request: OrderRequest, symbol: Symbol) -> dict[str, object]:
         """``positionIdx`` and ``reduceOnly``. Raises InvalidOrder for what does not fit the position mode."""
         side = request.position_side
-        mode = await self._position_mode(symbol)
+        try:
+            mode = await self._position_mode(symbol)
+        except ExchangeConnectionError as error:
+            # Not as it is: no answer to an order would mean that it may have been taken.
+            raise ExchangeAPIError(
+                f"nothing was sent: the position mode could not be asked for: {error.message}",
+                exchange=self.config.name,
+                code=error.code,
+                response=error.response,
+                cure="send the order again",
+            ) from error
         if mode is PositionMode.HEDGE and side is PositionSide.NET:
             raise self._invalid("this account is in hedge mode: give position_side LONG or SHORT")
         if mode is PositionMode.ONE_WAY and side is not PositionSide.NET:
@@ -214,7 +226,8 @@ class TradingPlugin(AccountPlugin):
         page = min(limit or _ORDERS_PAGE, _ORDERS_PAGE)
         found: list[Order] = []
         for endpoint in self._rows(HISTORY, symbol):
-            rows = await self._history(endpoint, self._of(symbol), since, until, page)
+            asked = page if since is None else _ORDERS_PAGE
+            rows = await self._history(endpoint, self._of(symbol), since, until, asked)
             found += [order for order in self._orders(rows, endpoint.market, listing) if order.status.final]
         found.sort(key=lambda order: order.created_ms or 0)
         return cut(found, since, page)
@@ -232,7 +245,8 @@ class TradingPlugin(AccountPlugin):
         page = min(limit or _FILLS_PAGE, _FILLS_PAGE)
         found: list[Fill] = []
         for endpoint in self._rows(EXECUTIONS, symbol):
-            rows = await self._history(endpoint, self._of(symbol), since, until, page)
+            asked = page if since is None else _FILLS_PAGE
+            rows = await self._history(endpoint, self._of(symbol), since, until, asked)
             found += self._fills(rows, endpoint.market)
         found.sort(key=lambda fill: fill.timestamp_ms)
         return cut(found, since, page)
