@@ -58,3 +58,31 @@ async def test_a_key_that_is_wrong_is_an_obstacle_and_nothing_is_sent(fra, shell
     shown, _ = await done(fra, *HEDGE)
     assert len(shown["fra.hedge-plan/1"]["obstacles"]) == 2
     await done(fra, *HEDGE, "--yes", code=1)
+
+
+async def test_an_order_that_the_venue_fails_on_is_unknown_and_the_named_commands_ask_and_mend(
+    fra, shell, trading_emulator
+):
+    settings = shell.folder / "fra.toml"
+    settings.write_text(settings.read_text().replace("[exchanges.okx]\n", "[exchanges.okx]\ntimeout = 2\n"))
+    trading_emulator.okx.answer_with(503, b"", path="/api/v5/trade/order")
+    hedge = ("hedge", SWAP, "--long", "binance", "--short", "okx", "--size", "0.06BTC")
+    shown, _ = await done(fra, *hedge, "--yes", code=8)
+    result = shown["fra.hedge/1"]
+    assert (result["outcome"], result["naked_least"], result["naked_most"]) == ("unknown", "0", "0.06")
+    assert await positions(fra) == {("binance", "long", "0.06")}
+    ((ask,), (mend,)) = (result["ask_with"], result["mend_with"])
+    trading_emulator.okx.answer_normally()
+    await done(fra, *ask.split()[1:], code=1)  # it never arrived
+    await done(fra, *mend.split()[1:])
+    assert await positions(fra) == set()
+
+
+async def test_a_leg_that_is_refused_is_given_back(fra, trading_emulator):
+    refusal = b'{"code":"1","msg":"All operations failed","data":[{"sCode":"51008","sMsg":"Insufficient margin"}]}'
+    trading_emulator.okx.answer_with(200, refusal, path="/api/v5/trade/order")
+    hedge = ("hedge", SWAP, "--long", "binance", "--short", "okx", "--size", "0.06BTC")
+    shown, err = await done(fra, *hedge, "--yes", code=1)
+    trading_emulator.okx.answer_normally()
+    assert (shown["fra.hedge/1"]["outcome"], await positions(fra)) == ("flat", set())
+    assert "no hedge, and nothing is open: okx: Insufficient margin" in err
