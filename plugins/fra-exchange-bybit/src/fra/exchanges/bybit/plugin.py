@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Literal
-
-import attrs
+from typing import Final
 
 from fra.adapters.custom import (
     AuthHandler,
     Channel,
     ClockSample,
-    CustomOptions,
     Dialect,
     Endpoint,
     Stream,
@@ -45,6 +42,7 @@ from fra.exchanges.bybit.dialect import BybitDialect
 from fra.exchanges.bybit.errors import ERRORS
 from fra.exchanges.bybit.funding import FundingStream, TickerStream
 from fra.exchanges.bybit.listing import Listing
+from fra.exchanges.bybit.options import BybitOptions, urls_of
 from fra.exchanges.bybit.tables import (
     BEST_CHANNEL,
     BOOK,
@@ -58,7 +56,6 @@ from fra.exchanges.bybit.tables import (
     FUNDING_CHANNEL,
     INSTRUMENTS,
     IP,
-    KINDS,
     LIMITS,
     SETTLED,
     TICKER_CHANNEL,
@@ -77,31 +74,6 @@ _SETTLED_PAGE: Final = 200
 _LONGEST_INTERVAL_MS: Final = 8 * 3_600_000
 
 
-@attrs.frozen(kw_only=True)
-class BybitOptions(CustomOptions):
-    """``book_depth``: levels a side of a live book; 50 come each 20 ms, 200 each 100 ms, 1000 each 200 ms.
-
-    ``ticker_channel``: ``tickers`` has the last 24 h and, for contracts only, best prices; ``orderbook.1`` has best
-    prices alone, each 10 ms. Without it contracts take the first and spot the second.
-    ``recv_window``: how many milliseconds a signed request may be under way.
-    """
-
-    book_depth: Literal[50, 200, 1000] = 200
-    ticker_channel: Literal["tickers", "orderbook.1"] | None = None
-    recv_window: int = attrs.field(default=5000, validator=attrs.validators.gt(0))
-
-
-def _urls(rest: str, stream: str) -> Mapping[str, Mapping[str, str]]:
-    return {
-        market: {
-            "rest": f"https://{rest}",
-            "ws": f"wss://{stream}/v5/public/{market}",
-            "ws_private": f"wss://{stream}/v5/private",
-        }
-        for market in KINDS
-    }
-
-
 class BybitPlugin(TradingPlugin):
     """Bybit, markets ``spot``, ``linear`` (USDT and USDC perpetuals) and ``inverse``. ``sandbox`` is its test network.
 
@@ -110,8 +82,8 @@ class BybitPlugin(TradingPlugin):
 
     venue = "bybit"
     display_name = "Bybit"
-    urls = _urls("api.bybit.com", "stream.bybit.com")
-    sandbox_urls = _urls("api-testnet.bybit.com", "stream-testnet.bybit.com")
+    urls = urls_of("api.bybit.com", "stream.bybit.com")
+    sandbox_urls = urls_of("api-testnet.bybit.com", "stream-testnet.bybit.com")
     endpoints = ENDPOINTS
     channels = CHANNELS
     limits = LIMITS
