@@ -27,6 +27,7 @@ from fra.core import (
     OrderStatus,
     OrderType,
     Position,
+    PositionMode,
     PositionSide,
     Side,
     Ticker,
@@ -46,6 +47,7 @@ RULES: Mapping[str, str] = {
     "spot time in force": "ccxt leaves it out where the type tells it; ours is what the type says",
     "fee sign": "ccxt turns the sign of every fee round; HTX's v5 trades give what was paid as positive, and so do we",
     "order fee": "fees are told by fills, not by orders",
+    "both sides": "of swaps HTX counts buyers and sellers, and ccxt takes the sum for the volume",
     "v5 lists": "a cancel gives ids alone, so ours asks for the order: only the ids are compared",
     "query id": "of lists ccxt takes the row's own id for the order's; ours is order_id, by which orders are found",
     "float": "ccxt's numbers went through floats",
@@ -173,15 +175,19 @@ def check_ticker(ours: Ticker, theirs: Case) -> None:
 
 
 def check_trade(ours: Trade, theirs: Case) -> None:
+    """Rules "contracts" and "both sides"."""
     assert (ours.symbol, ours.id, ours.side.value) == (theirs["symbol"], theirs["id"], theirs["side"])
     assert ours.timestamp_ms == theirs["timestamp"]
     assert near(ours.price, theirs["price"])
-    assert near(ours.amount, theirs["amount"])
+    sides = 2 if ours.symbol in SIZES else 1
+    assert near(ours.amount * sides, in_coins(ours.symbol, theirs["amount"]))
 
 
 def check_kline(ours: Kline, theirs: list[Any]) -> None:
+    """Rule "both sides"."""
     assert ours.open_ms == theirs[0]
-    assert all(map(near, (ours.open, ours.high, ours.low, ours.close, ours.volume), theirs[1:]))
+    assert all(map(near, (ours.open, ours.high, ours.low, ours.close), theirs[1:5]))
+    assert near(ours.volume * (2 if ours.symbol in SIZES else 1), theirs[5])
 
 
 def check_rate(ours: FundingRate, theirs: Case) -> None:
@@ -238,6 +244,32 @@ def order_request(case: Case) -> OrderRequest:
     )
 
 
+def check_many(check: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """Of an answer by symbol those that are listed here."""
+
+    def check_them(ours: list[Any], theirs: Case) -> None:
+        compared = [check(one, theirs[one.symbol]) for one in ours if one.symbol in theirs]
+        assert compared or not theirs.keys() & {"BTC/USDT", "LTC/USDT", *SIZES}
+
+    return check_them
+
+
+def check_swap_or_pair(ours: Ticker, theirs: Case) -> None:
+    """Rules "contracts" and "both sides"."""
+    if ours.symbol not in SIZES:
+        check_ticker(ours, theirs)
+        return
+    for name in ("bid", "ask", "last", "open", "high", "low"):
+        assert near(getattr(ours, name), theirs[name]), name
+    assert near(ours.bid_amount, in_coins(ours.symbol, theirs["bidVolume"]))
+    assert ours.volume is not None
+    assert near(ours.volume * 2, theirs["baseVolume"])
+
+
+def check_nothing(ours: object, theirs: object) -> None:
+    """That it was taken is all that an answer to a setting says."""
+
+
 def check_ids(ours: Order, theirs: Case) -> None:
     """Rule "v5 lists"."""
     assert ours.id == theirs["id"]
@@ -253,7 +285,7 @@ LISTS: dict[str, tuple[Call, Callable[[Any, Any], None]]] = {
     "fetchMyTrades": (lambda htx, case: htx.get_trade_history(case["input"][0]), check_fill),
     "fetchPositions": (lambda htx, case: htx.get_positions(), check_position),
     "fetchPosition": (lambda htx, case: htx.get_positions(case["input"][0]), check_position),
-    "fetchTicker": (lambda htx, case: htx.get_ticker(case["input"][0]), check_ticker),
+    "fetchTicker": (lambda htx, case: htx.get_ticker(case["input"][0]), check_swap_or_pair),
     "fetchTrades": (lambda htx, case: htx.get_trades(case["input"][0]), check_trade),
     "fetchOHLCV": (lambda htx, case: htx.get_klines(case["input"][0], case["input"][1]), check_kline),
     "fetchFundingRateHistory": (lambda htx, case: htx.get_funding_rate_history(case["input"][0]), check_rate),
@@ -267,6 +299,13 @@ LISTS: dict[str, tuple[Call, Callable[[Any, Any], None]]] = {
     "fetchFundingHistory": (lambda htx, case: htx.get_funding_payments(case["input"][0]), check_payment),
     "fetchOrderBook": (lambda htx, case: htx.get_orderbook(case["input"][0]), check_book),
     "fetchFundingRate": (lambda htx, case: htx.get_funding_rate(case["input"][0]), check_running_rate),
+    "fetchFundingRates": (lambda htx, case: htx.get_funding_rates(), check_many(check_running_rate)),
+    "fetchTickers": (lambda htx, case: htx.get_tickers(), check_many(check_swap_or_pair)),
+    "setLeverage": (lambda htx, case: htx.set_leverage(case["input"][1], case["input"][0]), check_nothing),
+    "setPositionMode": (
+        lambda htx, case: htx.set_position_mode(PositionMode.HEDGE if case["input"][0] else PositionMode.ONE_WAY),
+        check_nothing,
+    ),
 }
 
 
@@ -298,21 +337,26 @@ async def test_a_recorded_answer_means_the_same_to_us(method: str, case: Case) -
         }
         mode = "dual_side" if "position_side" in _more(case) else "single_side"
         answers["/v5/position/mode"] = {"code": 200, "data": {"position_mode": mode}}
-    if method == "fetchFundingRate":
+    if method.startswith("fetchFundingRate"):
         answers["/linear-swap-api/v1/swap_query_elements"] = {"status": "ok", "data": []}
         answers["/index/market/history/linear_swap_mark_price_kline"] = {"status": "ok", "data": []}
     response = json.loads(json.dumps(case["httpResponse"], default=str))
     multi = _symbol(case) in SIZES or "details" in str(response)
     server = HtxLocal(answers, otherwise=response)
-    async with server.connected(options={"account": "multi" if multi else "single"}) as htx:
+    markets = ["spot", "linear"]
+    if method == "fetchTickers":
+        markets = ["linear"] if "ticks" in response else ["spot"]
+    async with server.connected(markets=markets, options={"account": "multi" if multi else "single"}) as htx:
         found = await call(htx, case)
-    if method == "fetchBalance":
-        check_balances(list(found), case["parsedResponse"])
+    if method in ("fetchBalance", "fetchTickers", "fetchFundingRates"):
+        check(list(found), case["parsedResponse"])
         return
     ours = list(found) if isinstance(found, list | tuple) else [found]
     theirs = case["parsedResponse"] if isinstance(case["parsedResponse"], list) else [case["parsedResponse"]]
     if method in ("fetchTrades", "fetchOHLCV", "fetchMyTrades", "fetchFundingRateHistory"):
         ours = ours[-len(theirs) :] if method != "fetchTrades" else ours[: len(theirs)]
+    if check is check_nothing:
+        return
     assert len(ours) == len(theirs)
     for one, other in zip(ours, theirs, strict=True):
         check(one, other)
