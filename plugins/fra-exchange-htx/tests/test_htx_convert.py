@@ -224,3 +224,13 @@ def test_an_order_id_beyond_floats_is_its_text() -> None:
     row = '{"contract_code":"B","order_id":770334322963152900,"order_id_str":"770334322963152896","volume":1,'
     order = account_convert.swap_order(read(account_wire.Order, row + '"direction":"buy","status":3}'), SWAP)
     assert order.id == "770334322963152896"
+
+
+def test_what_a_market_buy_has_filled_is_not_what_it_has_spent() -> None:
+    row = read(
+        account_wire.SpotOrderPush,
+        '{"eventType":"trade","symbol":"b","type":"buy-market","orderId":1,"orderValue":"1000","orderStatus":"filled",'
+        '"execAmt":"999.99","remainAmt":"0","tradePrice":"80000","tradeVolume":"0.0125","tradeId":7}',
+    )
+    order = account_convert.spot_order_push(row, SPOT, Decimal("0.0125"))
+    assert (order.filled, order.quote_amount, order.amount) == (Decimal("0.0125"), 1000, None)

@@ -217,14 +217,17 @@ def spot_fill(row: wire.SpotFill, symbol: Symbol) -> Fill:
     )
 
 
-def spot_order_push(row: wire.SpotOrderPush, symbol: Symbol) -> Order:
-    """A push of ``orders#*``; the kinds of event leave different fields out."""
+def spot_order_push(row: wire.SpotOrderPush, symbol: Symbol, bought: Decimal = _NOTHING) -> Order:
+    """A push of ``orders#*``; the kinds of event leave different fields out.
+
+    ``execAmt`` of a market buy counts quote coin, so of these ``bought`` says what is filled: the sum of its trades.
+    """
     kind = row.type or f"{row.orderSide}-"
     side, terms = _spot_terms(kind, row.stopPrice, None)
     status = SPOT_STATES.get(row.orderStatus, OrderStatus.UNKNOWN)
-    filled = row.execAmt or _NOTHING
     by_value = kind == "buy-market"
-    size = (filled if status is OrderStatus.FILLED else None) if by_value else row.orderSize
+    filled = bought if by_value else row.execAmt or _NOTHING
+    size = None if by_value else row.orderSize
     return Order(
         symbol=symbol.name,
         side=side,

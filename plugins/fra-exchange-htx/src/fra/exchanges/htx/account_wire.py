@@ -139,6 +139,8 @@ class SpotOrderPush(msgspec.Struct):
     tradeTime: int | None = None
     lastActTime: int | None = None
     execAmt: Decimal | None = None
+    tradeId: Id | None = None
+    tradeVolume: Decimal | None = None
     stopPrice: Decimal | None = None
     errMessage: str | None = None
 

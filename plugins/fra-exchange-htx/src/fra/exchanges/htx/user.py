@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -15,6 +15,9 @@ from fra.exchanges.htx import account_tables as tables
 from fra.exchanges.htx import account_wire as wire
 from fra.exchanges.htx.tables import LINEAR, SPOT
 from fra.exchanges.htx.trading import HTXTrading
+
+_BOUGHT: Final = 1000
+"""Market buys whose trades are remembered."""
 
 
 class UserData:
@@ -31,6 +34,7 @@ class UserData:
         self._spot_account: int | None = None
         self._sides: dict[str, PositionSide] = {}
         self._union = plugin.is_union
+        self._bought: dict[str, dict[str, Decimal]] = {}
 
     def open(self) -> StreamSource[UserEvent]:
         """Subscribe to the channels of the configured markets."""
@@ -97,7 +101,18 @@ class UserData:
         row = push.data
         symbol = self._plugin.listed(row.symbol)
         if symbol is not None:
-            yield convert.spot_order_push(row, symbol)
+            yield convert.spot_order_push(row, symbol, self._traded(row))
+
+    def _traded(self, row: wire.SpotOrderPush) -> Decimal:
+        """Base coin that the pushes of a market buy have told of so far, each trade once."""
+        if row.type != "buy-market":
+            return Decimal(0)
+        trades = self._bought.setdefault(str(row.orderId), {})
+        if row.tradeId is not None and row.tradeVolume is not None:
+            trades[str(row.tradeId)] = row.tradeVolume
+        if len(self._bought) > _BOUGHT:
+            del self._bought[next(iter(self._bought))]
+        return sum(trades.values(), Decimal(0))
 
     def _spot_fill(self, push: wire.SpotPush[wire.SpotFillPush]) -> Iterator[Fill]:
         symbol = self._plugin.listed(push.data.symbol)
