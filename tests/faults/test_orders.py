@@ -1,0 +1,20 @@
+"""No duplicate and no lost order: drawn orders, drawn faults, and what users are told held to what happened.
+
+``FRA_FAULT_SEEDS`` is how many seeds are played in all (500), ``FRA_FAULT_SEED`` plays one of them alone.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from order_campaign import Spread, campaign
+from order_scenarios import VENUES
+
+
+@pytest.mark.parametrize("venue", VENUES)
+async def test_orders_are_never_doubled_lost_or_told_wrong(venue: str, spread: Spread) -> None:
+    alone = os.environ.get("FRA_FAULT_SEED")
+    seeds = [int(alone)] if alone else range(int(os.environ.get("FRA_FAULT_SEEDS", "500")))
+    failures = await campaign(venue, seeds, spread)
+    assert not failures, "\n\n".join(failures)
