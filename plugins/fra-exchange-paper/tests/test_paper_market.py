@@ -14,6 +14,7 @@ from fra.core import (
     ConfigError,
     ConnectionChanged,
     ConnectionStatus,
+    InvalidOrder,
     KlineInterval,
     MarketKind,
     NotSupported,
@@ -238,6 +239,29 @@ async def test_two_accounts_on_one_market_know_nothing_of_each_other(kit) -> Non
         trader.paper = trader.manager.get_plugin("other")
         assert await trader.paper.get_positions() == []
         assert (await trader.buy()).filled == 1
+
+
+async def test_the_account_goes_on_when_the_exchange_is_reloaded(desk, kit) -> None:
+    trader, venue = desk
+    await trader.buy()
+    await trader.manager.reload_plugin("main")
+    with pytest.raises(InvalidOrder, match="starting"):
+        await trader.buy()
+    new = venue.instances[-1]
+    new.book(kit.SWAP, "109*1", "110*1")
+    assert (await trader.buy()).average_price == 110
+    assert (await trader.paper.get_positions())[0].amount == 2
+
+
+async def test_a_reloaded_account_is_a_new_one(desk, kit) -> None:
+    trader, _ = desk
+    await trader.buy()
+    await trader.manager.reload_plugin("paper")
+    assert await trader.paper.get_positions() == []
+    assert await trader.total() == 1000
+    told = len(trader.told)
+    assert (await trader.buy()).filled == 1
+    assert len(trader.told) > told
 
 
 async def test_nothing_stays_open_afterwards(kit) -> None:

@@ -99,6 +99,7 @@ async def test_public_trades_fill_nothing(desk, kit) -> None:
 async def test_what_was_taken_of_a_level_stays_taken_while_the_level_stands(desk, kit) -> None:
     trader, venue = desk
     await trader.buy(amount="1.5")
+    venue.gap(kit.SWAP)
     venue.book(kit.SWAP, "99.9*2", "100*2 101*5")
     assert (await trader.buy(amount="1", price="100", time_in_force=TimeInForce.IOC)).filled == D("0.5")
     venue.book(kit.SWAP, "99.9*2", "101*5")
@@ -161,6 +162,17 @@ async def test_a_told_mark_price_goes_before_the_middle_of_the_book(desk, kit) -
     venue.rate(kit.SWAP, next_ms=kit.now_ms() + 3_600_000, mark="97")
     (position,) = await trader.paper.get_positions()
     assert (position.mark_price, position.unrealized_pnl) == (97, -3)
+
+
+async def test_a_mark_price_that_is_not_told_any_more_gives_way_to_the_middle_of_the_book(
+    desk, kit, monkeypatch
+) -> None:
+    trader, venue = desk
+    await trader.buy()
+    venue.rate(kit.SWAP, next_ms=kit.now_ms() + 3_600_000, mark="97")
+    monkeypatch.setattr("fra.exchanges.paper.feed._MARK_KEPT_MS", -1)
+    venue.book(kit.SWAP, "100*2", "102*2")
+    assert (await trader.paper.get_positions())[0].mark_price == 101
 
 
 async def test_hedge_mode_has_a_long_and_a_short_side(desk) -> None:

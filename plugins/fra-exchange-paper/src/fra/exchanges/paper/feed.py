@@ -151,7 +151,7 @@ class Feed:
 
     def _left(self, side: Side, levels: Sequence[PriceLevel]) -> Sequence[Level]:
         taken = self._taken[side]
-        if not taken:
+        if not taken or not self._valid:
             return levels
         standing = {price: taken[price] for price, _ in levels if price in taken}
         self._taken[side] = standing
