@@ -78,9 +78,11 @@ def order_request(arguments: Sequence[Any]) -> OrderRequest:
             # ccxt's price of a spot market order makes a cost of it.
             fields |= {"amount": None, "quote_amount": Decimal(str(amount)) * Decimal(str(price))}
         price = None
+    if spot and kind == "market" and (cost := params.pop("cost", None)) is not None:
+        fields |= {"amount": None, "quote_amount": Decimal(str(cost))}
     trigger = params.pop("triggerPrice", None)
     if trigger is not None:
-        below = params.pop("triggerDirection", None) == "below"
+        below = params.pop("triggerDirection", None) in ("below", "descending", 2)
         stop = (side == "sell") is below
         fields |= {"type": OrderType.STOP if stop else OrderType.TAKE_PROFIT, "trigger_price": Decimal(str(trigger))}
     for name, of in (("stopLossPrice", OrderType.STOP), ("takeProfitPrice", OrderType.TAKE_PROFIT)):
@@ -89,6 +91,7 @@ def order_request(arguments: Sequence[Any]) -> OrderRequest:
             fields |= {"type": of, "trigger_price": Decimal(str(trigger)), "reduce_only": True}
     if spot and "trigger_price" in fields:
         raise Excluded("conditional")
+    fields["client_order_id"] = params.pop("clientOrderId", params.pop("orderLinkId", None))
     fields["post_only"] = params.pop("postOnly", False)
     fields["reduce_only"] = params.pop("reduceOnly", False) or fields.get("reduce_only", False)
     if params.pop("hedged", None):
