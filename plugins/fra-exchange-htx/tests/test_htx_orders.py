@@ -27,7 +27,8 @@ from fra.core import (
     Side,
     TimeInForce,
 )
-from fra.exchanges.htx import HTXPlugin
+from fra.exchanges.htx import HTXOptions, HTXPlugin, account_wire
+from fra.exchanges.htx.trading_swap import SwapTrading
 
 SPOT, SWAP = "LTC/USDT", "BTC/USDT:USDT"
 AT = 1_700_000_000_000
@@ -478,6 +479,31 @@ async def test_positions_with_the_accounts_liquidation_price() -> None:
         (position,) = await htx.get_positions()
     assert (position.side, position.amount, position.entry_price) == (SHORT, Decimal("0.003"), Decimal("100.5"))
     assert (position.liquidation_price, position.hedge_mode, position.leverage) == (Decimal("150.25"), False, 5)
+
+
+async def test_the_wallet_of_isolated_margin_is_the_sum_of_its_accounts() -> None:
+    def margin(code: str, balance: str) -> dict[str, Any]:
+        row = {"margin_asset": "USDT", "margin_balance": balance, "margin_available": balance, "lever_rate": 5}
+        return {**row, "contract_code": code, "margin_account": code, "symbol": code[:3]}
+
+    rows = [margin("BTC-USDT", "10"), margin("LTC-USDT", "5.5")]
+    server = HtxLocal({"/linear-swap-api/v1/swap_account_info": {"status": "ok", "data": rows, "ts": 1}})
+    async with server.connected(options={"margin_mode": "isolated"}) as htx:
+        (balance,) = await htx.get_balance("linear")
+        assert (balance.asset, balance.total, balance.free) == ("USDT", Decimal("15.5"), Decimal("15.5"))
+
+
+def test_a_push_of_one_isolated_account_keeps_the_others() -> None:
+    class Plugin:
+        options = HTXOptions(margin_mode="isolated")
+
+    def margin(code: str, balance: str) -> account_wire.Margin:
+        return account_wire.Margin("USDT", Decimal(balance), margin_account=code, margin_available=Decimal(balance))
+
+    swaps = SwapTrading(Plugin())  # type: ignore[arg-type]
+    swaps.balances_with([margin("BTC-USDT", "10"), margin("LTC-USDT", "5")], timestamp_ms=AT)
+    (balance,) = swaps.balances_with([margin("LTC-USDT", "7")], timestamp_ms=AT + 1)
+    assert (balance.total, balance.timestamp_ms) == (Decimal(17), AT + 1)
 
 
 async def test_funding_payments_and_fills_have_their_signs() -> None:

@@ -347,7 +347,7 @@ def pushed_fills(row: wire.Order, symbol: Symbol) -> list[Fill]:
     ]
 
 
-def swap_balances(rows: Iterable[wire.Margin], *, received_ms: int | None = None) -> list[Balance]:
+def swap_balances(rows: Iterable[wire.Margin], *, timestamp_ms: int | None = None) -> list[Balance]:
     """One of each coin: margin accounts of one coin are summed up. Zeros are among them."""
     parts: dict[str, tuple[Decimal, Decimal]] = {}
     for row in rows:
@@ -355,7 +355,7 @@ def swap_balances(rows: Iterable[wire.Margin], *, received_ms: int | None = None
         before = parts.get(row.margin_asset, (_NOTHING, _NOTHING))
         parts[row.margin_asset] = (before[0] + (free or _NOTHING), before[1] + row.margin_balance)
     return [
-        Balance(asset=asset, market=LINEAR, free=free, total=total, timestamp_ms=received_ms)
+        Balance(asset=asset, market=LINEAR, free=free, total=total, timestamp_ms=timestamp_ms)
         for asset, (free, total) in parts.items()
     ]
 

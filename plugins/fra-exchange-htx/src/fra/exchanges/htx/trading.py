@@ -39,11 +39,13 @@ class HTXTrading(HTXListings):
     """What an account of HTX can do. All amounts are base coin; HTX counts contracts of swaps."""
 
     spot: SpotTrading
+    single: SwapTrading
     _swaps: Swaps | None
 
     async def initialize(self) -> None:
         await super().initialize()
         self.spot = SpotTrading(self)
+        self.single = SwapTrading(self)
         self._swaps = None
 
     async def connect(self) -> None:
@@ -68,7 +70,7 @@ class HTXTrading(HTXListings):
             if kind == "auto":
                 reply = await self.http.request(tables.ASSET_MODE)
                 kind = "multi" if reply.data.asset_mode == _MULTI else "single"
-            self._swaps = UnionTrading(self) if kind == "multi" else SwapTrading(self)
+            self._swaps = UnionTrading(self) if kind == "multi" else self.single
         return self._swaps
 
     def all_listed(self) -> Iterable[Symbol]:

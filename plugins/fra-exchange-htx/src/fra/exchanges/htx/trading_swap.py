@@ -53,6 +53,7 @@ class SwapTrading:
         self._hedge: dict[str, bool] = {}
         self.used: set[str] = set()
         """Contracts that this account was seen to trade: history is asked for by contract."""
+        self._margins: dict[str, wire.Margin] = {}
 
     def _at(self, **params: object) -> dict[str, object]:
         return {"margin": "cross_" if self._cross else "", **params}
@@ -63,7 +64,14 @@ class SwapTrading:
     # --- account
 
     async def balances(self) -> list[Balance]:
-        return convert.swap_balances((await self._plugin.http.request(tables.MARGINS, self._at())).data)
+        rows = (await self._plugin.http.request(tables.MARGINS, self._at())).data
+        self._margins = {row.margin_account: row for row in rows}
+        return convert.swap_balances(rows)
+
+    def balances_with(self, rows: Iterable[wire.Margin], *, timestamp_ms: int | None) -> list[Balance]:
+        """The wallet once these margin accounts have changed: with isolated margin each contract has one."""
+        self._margins.update((row.margin_account, row) for row in rows)
+        return convert.swap_balances(self._margins.values(), timestamp_ms=timestamp_ms)
 
     async def positions(self, symbol: Symbol | None) -> list[Position]:
         code = symbol.venue_id if symbol else None

@@ -145,7 +145,7 @@ class UserData:
             yield from convert.pushed_fills(row, symbol)
 
     def _margins(self, push: wire.Notice[list[wire.Margin]]) -> Iterator[Balance]:
-        yield from convert.swap_balances(push.data, received_ms=push.ts or None)
+        yield from self._plugin.single.balances_with(push.data, timestamp_ms=push.ts or None)
 
     def _positions(self, push: wire.Notice[list[wire.Position]]) -> Iterator[Position]:
         for row in push.data:
