@@ -372,6 +372,25 @@ async def test_a_user_sees_each_piece_of_news_once_and_orders_never_go_back(kit,
     assert kit.plugin.closed == []  # the desk's own subscription goes on
 
 
+async def test_what_an_answer_told_already_is_still_told_by_the_stream(kit, desk) -> None:
+    mem = await desk.start(api_key="key", secret_key="secret")
+    source = await _user_data(kit)
+    mine = mem.subscribe_user_data()
+
+    def at_once(request):
+        return attrs.evolve(kit.accepted(request, OrderStatus.FILLED), filled=Decimal(1))
+
+    kit.plugin.on_create = at_once
+    answered = await mem.create_order(BUY)
+    source.publish(answered)
+    source.publish(answered)
+    source.publish(attrs.evolve(kit.accepted(BUY), id="another", client_order_id="another"))
+    assert await anext(mine) == answered
+    assert (await anext(mine)).id == "another"
+    assert [changed.status for changed in _changes(kit) if changed.id == answered.id] == [OrderStatus.FILLED]
+    await mine.close()
+
+
 async def test_without_credentials_nothing_private_is_opened(kit, desk) -> None:
     mem = await desk.start()
     await mem.get_symbols()

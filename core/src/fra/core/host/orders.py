@@ -84,6 +84,7 @@ class OrderDesk:
         self._patience = patience
         self._horizon = horizon
         self._tracker = OrderTracker()
+        self._streamed = OrderTracker()
         self._told: dict[tuple[str, str], asyncio.Event] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self.ids = ClientOrderIds(None)
@@ -148,12 +149,15 @@ class OrderDesk:
         return known
 
     def event(self, event: UserEvent) -> UserEvent | None:
-        """What an event of the account's stream comes to: the order as it is known now, or None for no news."""
+        """What an event of the account's stream comes to: the order as it is known now, or None for no news.
+
+        What an answer has told already is no news to the hooks, but it is to those who hear the stream alone.
+        """
         if isinstance(event, Order):
             known, news = self._tracker.see(event)
             if news:
                 self._tell(known)
-            return known if news else None
+            return known if self._streamed.see(known)[1] else None
         if isinstance(event, Fill):
             return event if self._fill(event) else None
         return event
