@@ -26,8 +26,7 @@ _RESTARTED: Final = 1
 def feed(book: BookBuilder[BookPush], push: BookPush, received_ms: int) -> None:
     """Hand one message of a book to its builder."""
     data = push.data
-    bids = [(level.px, level.sz) for level in data.b]
-    asks = [(level.px, level.sz) for level in data.a]
+    bids, asks = data.b, data.a
     timestamp_ms = push.cts or push.ts
     if data.u == _RESTARTED:
         # The engine may have stood still meanwhile; by the sender's time this is news all the same.
@@ -51,7 +50,7 @@ class BestPrices:
         for side, levels in ((self._bids, push.data.b), (self._asks, push.data.a)):
             if push.type == "snapshot":
                 side.clear()
-            side.update((level.px, level.sz) for level in levels)
+            side.update(levels)
             for price in [price for price, size in side.items() if not float(size)]:
                 del side[price]
         bid, ask = max(self._bids, default=None), min(self._asks, default=None)

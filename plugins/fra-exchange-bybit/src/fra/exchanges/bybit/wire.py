@@ -132,11 +132,8 @@ class SettledFunding(msgspec.Struct, frozen=True):
 # --- channels
 
 
-class Level(msgspec.Struct, array_like=True, gc=False):
-    """A level of an ``orderbook`` channel, price as float: decode with ``strict=False``."""
-
-    px: float
-    sz: str
+Level = tuple[float, str]
+"""A level of an ``orderbook`` channel, price as float: decode with ``strict=False``."""
 
 
 class BookChange(msgspec.Struct, gc=False):
