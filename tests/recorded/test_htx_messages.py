@@ -29,7 +29,16 @@ from fra.core import (
     StreamStatus,
     Symbol,
 )
-from fra.exchanges.htx import account_convert, account_wire, books, convert, wire
+from fra.exchanges.htx import (
+    account_convert,
+    account_wire,
+    books,
+    convert,
+    spot_convert,
+    swap_convert,
+    union_convert,
+    wire,
+)
 from fra.exchanges.htx.dialect import MarketDialect, NotificationDialect, SpotAccountDialect
 from fra.exchanges.htx.errors import ERRORS
 
@@ -392,25 +401,25 @@ PATHS: dict[str, tuple[Any, Converted]] = {
     "/v1/account/accounts": (account_wire.Answer[list[account_wire.SpotAccount]], lambda m, s: m.data[0].id),
     "/v1/account/accounts/1/balance": (
         account_wire.Answer[account_wire.SpotWallet],
-        lambda m, s: account_convert.spot_balances(m.data.amounts),
+        lambda m, s: spot_convert.spot_balances(m.data.amounts),
     ),
     **{
         path: (
             account_wire.Answer[account_wire.SpotOrder],
-            lambda m, s: account_convert.spot_order(m.data, PAIR),
+            lambda m, s: spot_convert.spot_order(m.data, PAIR),
         )
         for path in ("/v1/order/orders/1", "/v1/order/orders/getClientOrder")
     },
     **{
         path: (
             account_wire.Answer[list[account_wire.SpotOrder]],
-            lambda m, s: [account_convert.spot_order(row, PAIR) for row in m.data],
+            lambda m, s: [spot_convert.spot_order(row, PAIR) for row in m.data],
         )
         for path in ("/v1/order/orders", "/v1/order/history", "/v1/order/openOrders")
     },
     "/v1/order/matchresults": (
         account_wire.Answer[list[account_wire.SpotFill]],
-        lambda m, s: [account_convert.spot_fill(row, PAIR) for row in m.data],
+        lambda m, s: [spot_convert.spot_fill(row, PAIR) for row in m.data],
     ),
     "/v1/order/orders/place": (account_wire.Answer[str], lambda m, s: m.data),
     "/v1/order/orders/1/submitcancel": (account_wire.Answer[str], lambda m, s: m.data),
@@ -426,11 +435,11 @@ PATHS: dict[str, tuple[Any, Converted]] = {
         for (version, name), entry in {
             ("v1", "account_info"): (
                 account_wire.Answer[list[account_wire.Margin]],
-                lambda m, s: account_convert.swap_balances(m.data),
+                lambda m, s: swap_convert.swap_balances(m.data),
             ),
             ("v1", "position_info"): (
                 account_wire.Answer[list[account_wire.Position]],
-                lambda m, s: [account_convert.swap_position(row, SWAP) for row in m.data],
+                lambda m, s: [swap_convert.swap_position(row, SWAP) for row in m.data],
             ),
             ("v1", "position_side"): (account_wire.Answer[account_wire.Mode], lambda m, s: m.data.position_mode),
             ("v1", "switch_position_mode"): (account_wire.Done, lambda m, s: m),
@@ -440,19 +449,19 @@ PATHS: dict[str, tuple[Any, Converted]] = {
             ("v1", "cancelall"): (account_wire.Answer[account_wire.Cancelled], lambda m, s: m.data.taken),
             ("v1", "order_info"): (
                 account_wire.Answer[list[account_wire.Order]],
-                lambda m, s: [account_convert.swap_order(row, SWAP) for row in m.data],
+                lambda m, s: [swap_convert.swap_order(row, SWAP) for row in m.data],
             ),
             ("v1", "openorders"): (
                 account_wire.Answer[account_wire.Orders],
-                lambda m, s: [account_convert.swap_order(row, SWAP) for row in m.data.orders],
+                lambda m, s: [swap_convert.swap_order(row, SWAP) for row in m.data.orders],
             ),
             ("v3", "hisorders"): (
                 account_wire.Answer[list[account_wire.Order]],
-                lambda m, s: [account_convert.swap_order(row, SWAP) for row in m.data],
+                lambda m, s: [swap_convert.swap_order(row, SWAP) for row in m.data],
             ),
             ("v3", "matchresults"): (
                 account_wire.Answer[list[account_wire.Fill]],
-                lambda m, s: [account_convert.swap_fill(row, SWAP) for row in m.data],
+                lambda m, s: [swap_convert.swap_fill(row, SWAP) for row in m.data],
             ),
         }.items()
     },
@@ -526,44 +535,44 @@ PRIVATE: tuple[tuple[str, Any, Converted], ...] = (
     (
         "orders#",
         account_wire.SpotPush[account_wire.SpotOrderPush],
-        lambda m, s: account_convert.spot_order_push(m.data, PAIR),
+        lambda m, s: spot_convert.spot_order_push(m.data, PAIR),
     ),
     (
         "trade.clearing#",
         account_wire.SpotPush[account_wire.SpotFillPush],
-        lambda m, s: account_convert.spot_fill_push(m.data, PAIR) or m.data.symbol,
+        lambda m, s: spot_convert.spot_fill_push(m.data, PAIR) or m.data.symbol,
     ),
     ("accounts.update#", account_wire.SpotPush[account_wire.SpotBalancePush], lambda m, s: m.data.currency),
     (
         "orders_cross.",
         account_wire.Order,
-        lambda m, s: [account_convert.swap_order(m, SWAP), account_convert.pushed_fills(m, SWAP)],
+        lambda m, s: [swap_convert.swap_order(m, SWAP), swap_convert.pushed_fills(m, SWAP)],
     ),
     (
         "orders.",
         account_wire.Order,
-        lambda m, s: [account_convert.swap_order(m, SWAP), account_convert.pushed_fills(m, SWAP)],
+        lambda m, s: [swap_convert.swap_order(m, SWAP), swap_convert.pushed_fills(m, SWAP)],
     ),
-    ("accounts", account_wire.Notice[list[account_wire.Margin]], lambda m, s: account_convert.swap_balances(m.data)),
+    ("accounts", account_wire.Notice[list[account_wire.Margin]], lambda m, s: swap_convert.swap_balances(m.data)),
     (
         "positions_cross",
         account_wire.Notice[list[account_wire.Position]],
-        lambda m, s: [account_convert.swap_position(row, SWAP) for row in m.data],
+        lambda m, s: [swap_convert.swap_position(row, SWAP) for row in m.data],
     ),
     (
         "positions",
         account_wire.Notice[list[account_wire.Position]],
-        lambda m, s: [account_convert.swap_position(row, SWAP) for row in m.data],
+        lambda m, s: [swap_convert.swap_position(row, SWAP) for row in m.data],
     ),
     (
         "orders",
         account_wire.Notice[account_wire.UnionOrder],
-        lambda m, s: account_convert.union_order(m.data, SWAP),
+        lambda m, s: union_convert.union_order(m.data, SWAP),
     ),
     (
         "account",
         account_wire.Notice[account_wire.UnionWallet],
-        lambda m, s: account_convert.union_balances(m.data),
+        lambda m, s: union_convert.union_balances(m.data),
     ),
 )
 

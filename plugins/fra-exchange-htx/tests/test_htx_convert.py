@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from fra.core import ExchangeAPIError, IntervalSource, MarketKind, RateKind, Symbol
-from fra.exchanges.htx import account_convert, account_wire, books, convert, wire
+from fra.exchanges.htx import account_wire, books, convert, spot_convert, swap_convert, wire
 
 AT, HOUR = 1_700_000_000_000, 3_600_000
 
@@ -181,29 +181,29 @@ def test_settled_rates_are_what_was_charged_oldest_first() -> None:
     ("convert_", "row", "status"),
     [
         (
-            account_convert.spot_order,
+            spot_convert.spot_order,
             '{"id":1,"symbol":"b","type":"buy-limit","state":"weird","amount":"1","price":"2"}',
             "unknown",
         ),
         (
-            account_convert.spot_order,
+            spot_convert.spot_order,
             '{"id":1,"symbol":"b","type":"buy-limit","state":"partial-canceled","amount":"2","field-amount":"1"}',
             "canceled",
         ),
         (
-            account_convert.swap_order,
+            swap_convert.swap_order,
             '{"contract_code":"B","order_id":1,"volume":2,"trade_volume":1,"direction":"buy","status":4}',
             "open",
         ),
         (
-            account_convert.swap_order,
+            swap_convert.swap_order,
             '{"contract_code":"B","order_id":1,"volume":2,"trade_volume":1,"direction":"buy","status":99}',
             "unknown",
         ),
     ],
 )
 def test_status_and_filled_are_apart(convert_: Callable[[Any, Symbol], Any], row: str, status: str) -> None:
-    kind = account_wire.SpotOrder if convert_ is account_convert.spot_order else account_wire.Order
+    kind = account_wire.SpotOrder if convert_ is spot_convert.spot_order else account_wire.Order
     order = convert_(read(kind, row), SPOT)
     assert order.status.value == status
     assert order.filled == (0 if status == "unknown" and "weird" in row else 1)
@@ -216,13 +216,13 @@ def test_a_fee_taken_in_points_is_given_in_points() -> None:
         '"order-id":2,"trade-id":3,"filled-fees":"0","fee-currency":"poly","filled-points":"0.1",'
         '"fee-deduct-currency":"hbpoint","role":"taker"}',
     )
-    fill = account_convert.spot_fill(row, SPOT)
+    fill = spot_convert.spot_fill(row, SPOT)
     assert (fill.fee, fill.fee_asset, fill.maker) == (Decimal("0.1"), "HBPOINT", False)
 
 
 def test_an_order_id_beyond_floats_is_its_text() -> None:
     row = '{"contract_code":"B","order_id":770334322963152900,"order_id_str":"770334322963152896","volume":1,'
-    order = account_convert.swap_order(read(account_wire.Order, row + '"direction":"buy","status":3}'), SWAP)
+    order = swap_convert.swap_order(read(account_wire.Order, row + '"direction":"buy","status":3}'), SWAP)
     assert order.id == "770334322963152896"
 
 
@@ -232,5 +232,5 @@ def test_what_a_market_buy_has_filled_is_not_what_it_has_spent() -> None:
         '{"eventType":"trade","symbol":"b","type":"buy-market","orderId":1,"orderValue":"1000","orderStatus":"filled",'
         '"execAmt":"999.99","remainAmt":"0","tradePrice":"80000","tradeVolume":"0.0125","tradeId":7}',
     )
-    order = account_convert.spot_order_push(row, SPOT, Decimal("0.0125"))
+    order = spot_convert.spot_order_push(row, SPOT, Decimal("0.0125"))
     assert (order.filled, order.quote_amount, order.amount) == (Decimal("0.0125"), 1000, None)

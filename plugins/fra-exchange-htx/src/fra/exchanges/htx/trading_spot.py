@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from fra.adapters.custom import Endpoint, Params
 from fra.core import Balance, ExchangeAPIError, Fill, Order, OrderNotFound, OrderRequest, Symbol
-from fra.exchanges.htx import account_convert as convert
 from fra.exchanges.htx import account_tables as tables
 from fra.exchanges.htx import account_wire as wire
-from fra.exchanges.htx import orders
+from fra.exchanges.htx import orders, spot_convert
 from fra.exchanges.htx.listings import Listing, chosen
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class SpotTrading:
 
     async def balances(self) -> list[Balance]:
         reply = await self._plugin.http.request(tables.SPOT_BALANCE, {"account_id": await self.account_id()})
-        return convert.spot_balances(reply.data.amounts)
+        return spot_convert.spot_balances(reply.data.amounts)
 
     async def create(self, request: OrderRequest, symbol: Symbol) -> Order:
         params = {"account-id": str(await self.account_id()), **orders.spot(request, symbol)}
@@ -84,12 +83,12 @@ class SpotTrading:
             raise OrderNotFound(
                 f"the order is of {reply.data.symbol}, which is not listed", exchange=self._plugin.config.name
             )
-        return convert.spot_order(*named[0])
+        return spot_convert.spot_order(*named[0])
 
     async def open_orders(self, symbol: Symbol | None) -> list[Order]:
         account = {"account-id": await self.account_id(), "symbol": symbol.venue_id} if symbol is not None else {}
         rows = await self._pages(tables.SPOT_OPEN, account, _LONG_PAGE)
-        return [convert.spot_order(row, of) for row, of in await self._plugin.named(rows, _symbol, symbol)]
+        return [spot_convert.spot_order(row, of) for row, of in await self._plugin.named(rows, _symbol, symbol)]
 
     async def history(self, symbol: Symbol | None, listing: Listing) -> list[Order]:
         since, until, _ = listing
@@ -100,7 +99,7 @@ class SpotTrading:
         else:
             wanted = {"symbol": symbol.venue_id, "states": _ENDED, **times}
             rows = await self._pages(tables.SPOT_ENDED, wanted, _PAGE)
-        found = [convert.spot_order(row, of) for row, of in await self._plugin.named(rows, _symbol, symbol)]
+        found = [spot_convert.spot_order(row, of) for row, of in await self._plugin.named(rows, _symbol, symbol)]
         ended = [order for order in found if order.status.final]
         return chosen(ended, lambda order: order.created_ms or 0, listing, _PAGE)
 
@@ -109,7 +108,7 @@ class SpotTrading:
         start, end = self._plugin.span(since, until)
         params = {"symbol": symbol.venue_id if symbol else None, "start-time": start, "end-time": end}
         rows = await self._pages(tables.SPOT_FILLS, params, _LONG_PAGE)
-        found = [convert.spot_fill(row, of) for row, of in await self._plugin.named(rows, _symbol, symbol)]
+        found = [spot_convert.spot_fill(row, of) for row, of in await self._plugin.named(rows, _symbol, symbol)]
         return chosen(found, lambda fill: fill.timestamp_ms, listing, _LONG_PAGE)
 
     async def _pages(self, row: Endpoint[wire.Answer[list[T]]], params: Params, size: int) -> list[T]:

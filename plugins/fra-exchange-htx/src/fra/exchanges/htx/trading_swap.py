@@ -24,7 +24,7 @@ from fra.core import (
 from fra.exchanges.htx import account_convert as convert
 from fra.exchanges.htx import account_tables as tables
 from fra.exchanges.htx import account_wire as wire
-from fra.exchanges.htx import orders
+from fra.exchanges.htx import orders, swap_convert
 from fra.exchanges.htx.listings import Listing, Named, chosen
 
 if TYPE_CHECKING:
@@ -66,12 +66,12 @@ class SwapTrading:
     async def balances(self) -> list[Balance]:
         rows = (await self._plugin.http.request(tables.MARGINS, self._at())).data
         self._margins = {row.margin_account: row for row in rows}
-        return convert.swap_balances(rows)
+        return swap_convert.swap_balances(rows)
 
     def balances_with(self, rows: Iterable[wire.Margin], *, timestamp_ms: int | None) -> list[Balance]:
         """The wallet once these margin accounts have changed: with isolated margin each contract has one."""
         self._margins.update((row.margin_account, row) for row in rows)
-        return convert.swap_balances(self._margins.values(), timestamp_ms=timestamp_ms)
+        return swap_convert.swap_balances(self._margins.values(), timestamp_ms=timestamp_ms)
 
     async def positions(self, symbol: Symbol | None) -> list[Position]:
         code = symbol.venue_id if symbol else None
@@ -86,7 +86,9 @@ class SwapTrading:
                 for account in margins
                 for detail in account.contract_detail
             }
-        return [convert.swap_position(row, of, liquidation=liquidations.get(row.contract_code)) for row, of in named]
+        return [
+            swap_convert.swap_position(row, of, liquidation=liquidations.get(row.contract_code)) for row, of in named
+        ]
 
     async def funding_payments(self, symbol: Symbol | None, listing: Listing) -> list[FundingPayment]:
         if symbol is None and not self._cross:
@@ -209,7 +211,7 @@ class SwapTrading:
 
     async def _ask(self, symbol: Symbol, **ids: str | None) -> list[Order]:
         reply = await self._plugin.http.request(tables.ORDER, self._at(contract_code=symbol.venue_id, **ids))
-        return [convert.swap_order(row, symbol) for row in reply.data]
+        return [swap_convert.swap_order(row, symbol) for row in reply.data]
 
     async def open_orders(self, symbol: Symbol | None) -> list[Order]:
         found: list[wire.Order] = []
@@ -221,20 +223,20 @@ class SwapTrading:
             page, pages = page + 1, answer.total_page
         named = await self._plugin.named({row.order_id: row for row in found}.values(), code_of, symbol)
         self.used.update(row.contract_code for row, _ in named)
-        return [convert.swap_order(row, of) for row, of in named]
+        return [swap_convert.swap_order(row, of) for row, of in named]
 
     async def history(self, symbol: Symbol | None, listing: Listing) -> list[Order]:
         of = self._required(symbol, "order history")
         params = {"contract": of.venue_id, "trade_type": 0, "type": 1, "status": _ENDED}
         rows = await self._pages(tables.ENDED, self._at(**params), listing[0], listing[1])
-        found = [convert.swap_order(row, of) for row in rows]
+        found = [swap_convert.swap_order(row, of) for row in rows]
         return chosen(found, lambda order: order.created_ms or 0, listing, _PAGE * _MOST_PAGES)
 
     async def fills(self, symbol: Symbol | None, listing: Listing) -> list[Fill]:
         of = self._required(symbol, "trade history")
         params = self._at(contract=of.venue_id, trade_type=0)
         rows = await self._pages(tables.FILLS, params, listing[0], listing[1])
-        found = [convert.swap_fill(row, of) for row in rows]
+        found = [swap_convert.swap_fill(row, of) for row in rows]
         return chosen(found, lambda fill: fill.timestamp_ms, listing, _PAGE * _MOST_PAGES)
 
     # --- parts

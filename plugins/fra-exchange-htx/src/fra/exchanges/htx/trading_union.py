@@ -23,7 +23,7 @@ from fra.core import (
 from fra.exchanges.htx import account_convert as convert
 from fra.exchanges.htx import account_tables as tables
 from fra.exchanges.htx import account_wire as wire
-from fra.exchanges.htx import orders
+from fra.exchanges.htx import orders, union_convert
 from fra.exchanges.htx.listings import Listing, chosen
 from fra.exchanges.htx.trading_swap import code_of
 
@@ -49,14 +49,14 @@ class UnionTrading:
     # --- account
 
     async def balances(self) -> list[Balance]:
-        return convert.union_balances((await self._plugin.http.request(tables.UNION_BALANCE)).data)
+        return union_convert.union_balances((await self._plugin.http.request(tables.UNION_BALANCE)).data)
 
     async def positions(self, symbol: Symbol | None) -> list[Position]:
         params = {"contract_code": symbol.venue_id if symbol else None}
         rows = (await self._plugin.http.request(tables.UNION_POSITIONS, params)).data
         named = await self._plugin.named((row for row in rows if row.volume), code_of, symbol)
         self.used.update(row.contract_code for row, _ in named)
-        return [convert.union_position(row, of) for row, of in named]
+        return [union_convert.union_position(row, of) for row, of in named]
 
     async def funding_payments(self, symbol: Symbol | None, listing: Listing) -> list[FundingPayment]:
         params = {"contract_code": symbol.venue_id if symbol else None, "type": convert.FUNDING_TYPES}
@@ -127,14 +127,14 @@ class UnionTrading:
             "client_order_id": client_order_id,
         }
         reply = await self._plugin.http.request(tables.UNION_ORDER, params)
-        return convert.union_order(reply.data, symbol)
+        return union_convert.union_order(reply.data, symbol)
 
     async def open_orders(self, symbol: Symbol | None) -> list[Order]:
         params = {"contract_code": symbol.venue_id if symbol else None}
         rows = await self._pages(tables.UNION_OPEN, params, lambda row: str(row.id or row.order_id))
         named = await self._plugin.named(rows, code_of, symbol)
         self.used.update(row.contract_code for row, _ in named)
-        return [convert.union_order(row, of) for row, of in named]
+        return [union_convert.union_order(row, of) for row, of in named]
 
     async def history(self, symbol: Symbol | None, listing: Listing) -> list[Order]:
         if symbol is None:
@@ -145,14 +145,14 @@ class UnionTrading:
             )
         params = {"contract_code": symbol.venue_id, "margin_mode": self._margin_mode}
         rows = await self._window(tables.UNION_ENDED, params, listing, lambda row: str(row.id or row.order_id))
-        found = [convert.union_order(row, symbol) for row in rows]
+        found = [union_convert.union_order(row, symbol) for row in rows]
         ended = [order for order in found if order.status.final]
         return chosen(ended, lambda order: order.created_ms or 0, listing, _PAGE * _MOST_PAGES)
 
     async def fills(self, symbol: Symbol | None, listing: Listing) -> list[Fill]:
         params = {"contract_code": symbol.venue_id if symbol else None}
         rows = await self._window(tables.UNION_FILLS, params, listing, lambda row: str(row.id or row.trade_id))
-        found = [convert.union_fill(row, of) for row, of in await self._plugin.named(rows, code_of, symbol)]
+        found = [union_convert.union_fill(row, of) for row, of in await self._plugin.named(rows, code_of, symbol)]
         return chosen(found, lambda fill: fill.timestamp_ms, listing, _PAGE * _MOST_PAGES)
 
     # --- parts

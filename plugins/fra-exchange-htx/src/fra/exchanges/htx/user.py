@@ -10,9 +10,9 @@ import attrs
 
 from fra.adapters.custom import UserChannel, UserFeed
 from fra.core import Balance, Fill, NotSupported, Order, Position, PositionSide, StreamSource, UserEvent
-from fra.exchanges.htx import account_convert as convert
 from fra.exchanges.htx import account_tables as tables
 from fra.exchanges.htx import account_wire as wire
+from fra.exchanges.htx import spot_convert, swap_convert, union_convert
 from fra.exchanges.htx.tables import LINEAR, SPOT
 from fra.exchanges.htx.trading import HTXTrading
 
@@ -101,7 +101,7 @@ class UserData:
         row = push.data
         symbol = self._plugin.listed(row.symbol)
         if symbol is not None:
-            yield convert.spot_order_push(row, symbol, self._traded(row))
+            yield spot_convert.spot_order_push(row, symbol, self._traded(row))
 
     def _traded(self, row: wire.SpotOrderPush) -> Decimal:
         """Base coin that the pushes of a market buy have told of so far, each trade once."""
@@ -116,7 +116,7 @@ class UserData:
 
     def _spot_fill(self, push: wire.SpotPush[wire.SpotFillPush]) -> Iterator[Fill]:
         symbol = self._plugin.listed(push.data.symbol)
-        if symbol is not None and (fill := convert.spot_fill_push(push.data, symbol)) is not None:
+        if symbol is not None and (fill := spot_convert.spot_fill_push(push.data, symbol)) is not None:
             yield fill
 
     def _spot_balance(self, push: wire.SpotPush[wire.SpotBalancePush]) -> Iterator[Balance]:
@@ -141,8 +141,8 @@ class UserData:
     def _order(self, row: wire.Order) -> Iterator[Order | Fill]:
         symbol = self._plugin.listed(row.contract_code)
         if symbol is not None:
-            yield convert.swap_order(row, symbol)
-            yield from convert.pushed_fills(row, symbol)
+            yield swap_convert.swap_order(row, symbol)
+            yield from swap_convert.pushed_fills(row, symbol)
 
     def _margins(self, push: wire.Notice[list[wire.Margin]]) -> Iterator[Balance]:
         yield from self._plugin.single.balances_with(push.data, timestamp_ms=push.ts or None)
@@ -152,7 +152,7 @@ class UserData:
             symbol = self._plugin.listed(row.contract_code)
             if symbol is None:
                 continue
-            position = convert.swap_position(row, symbol, timestamp_ms=push.ts or None)
+            position = swap_convert.swap_position(row, symbol, timestamp_ms=push.ts or None)
             if position.hedge_mode is False:
                 yield from self._turned(position)
             else:
@@ -163,23 +163,23 @@ class UserData:
     def _union_order(self, push: wire.Notice[wire.UnionOrder]) -> Iterator[Order]:
         symbol = self._plugin.listed(push.data.contract_code)
         if symbol is not None:
-            yield convert.union_order(push.data, symbol)
+            yield union_convert.union_order(push.data, symbol)
 
     def _union_fills(self, push: wire.Notice[list[wire.UnionFill]]) -> Iterator[Fill]:
         for row in push.data:
             symbol = self._plugin.listed(row.contract_code)
             if symbol is not None:
-                yield convert.union_fill(row, symbol)
+                yield union_convert.union_fill(row, symbol)
 
     def _union_balances(self, push: wire.Notice[wire.UnionWallet]) -> Iterator[Balance]:
-        yield from convert.union_balances(push.data)
+        yield from union_convert.union_balances(push.data)
 
     def _union_positions(self, push: wire.Notice[list[wire.UnionPosition]]) -> Iterator[Position]:
         for row in push.data:
             symbol = self._plugin.listed(row.contract_code)
             if symbol is None:
                 continue
-            position = convert.union_position(row, symbol)
+            position = union_convert.union_position(row, symbol)
             yield from self._turned(position) if position.hedge_mode is False else (position,)
 
     # --- parts
