@@ -195,6 +195,16 @@ async def test_a_conditional_order_waits_among_the_open_ones(
     assert (cancelled.id, cancelled.status) == (sent.id, OrderStatus.CANCELED)
 
 
+async def test_a_conditional_order_may_have_a_limit_and_is_told_by_the_stream(trader: Trader) -> None:
+    trigger, price = await trader.price(SWAP, "-0.05"), await trader.price(SWAP, "-0.06")
+    sent = await trader.send(type=OrderType.STOP, trigger_price=trigger, price=price)
+    await trader.until(lambda: trader.told(Order, id=sent.id, status=OrderStatus.OPEN))
+    told = trader.told(Order, id=sent.id)[-1]
+    assert (told.type, told.trigger_price, told.price) == (OrderType.STOP, trigger, price)
+    await trader.bybit.cancel_order(sent.id, SWAP)
+    assert (await trader.bybit.get_order(sent.id, SWAP)).status is OrderStatus.CANCELED
+
+
 async def test_all_orders_of_all_markets_are_cancelled_at_once(trader: Trader) -> None:
     await trader.send(SPOT)
     sent = [
