@@ -324,6 +324,20 @@ async def test_an_order_whose_fate_is_unknown_is_not_sent_again_under_its_name(k
     assert len(desk.sent) == 1
 
 
+async def test_an_order_that_ended_unseen_by_its_caller_is_not_sent_again_under_its_name(kit, desk) -> None:
+    mem = await desk.start(_venue(kit, [OrderNotFound("not yet")] * 4 + [OrderStatus.FILLED]), timeout=0.4)
+    ended = asyncio.Event()
+    mem.register_event_handler(OrderChanged, lambda event: event.order.status.final and ended.set())
+    named = attrs.evolve(BUY, client_order_id="mine1")
+    with pytest.raises(OrderOutcomeUnknown):
+        await mem.create_order(named)
+    async with asyncio.timeout(10):
+        await ended.wait()
+    with pytest.raises(DuplicateOrder, match="is filled: nothing was sent"):
+        await mem.create_order(named)
+    assert len(desk.sent) == 1
+
+
 async def test_a_name_is_free_again_when_its_order_was_refused_or_has_ended(kit, desk) -> None:
     mem = await desk.start()
     named = attrs.evolve(BUY, client_order_id="mine1")

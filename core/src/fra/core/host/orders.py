@@ -6,6 +6,7 @@ Then they are followed, and an outcome that is not known is found out by asking,
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
 from typing import Final, final
@@ -50,6 +51,7 @@ _REFUSALS: Final = (
 """What says for certain that no order came to be."""
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 15.0
+_UNANSWERED: Final = 10_000
 
 
 @final
@@ -87,6 +89,7 @@ class OrderDesk:
         self._streamed = OrderTracker()
         self._told: dict[tuple[str, str], asyncio.Event] = {}
         self._asking: set[asyncio.Task[None]] = set()
+        self._unanswered: OrderedDict[tuple[str, str], None] = OrderedDict()
         self.ids = ClientOrderIds(None)
 
     # --- sending
@@ -107,6 +110,11 @@ class OrderDesk:
         self._check_unused(request, name)
         await self._veto(OrderProposed(exchange=self._exchange, timestamp_ms=self._now_ms(), request=request))
         self._check_unused(request, name)  # the veto took its time
+        order = await self._send(request, name, symbol)
+        self._unanswered.pop((request.symbol, name), None)
+        return order
+
+    async def _send(self, request: OrderRequest, name: str, symbol: Symbol) -> Order:
         self._tracker.expect(request)
         try:
             await self._note(request, name, OrderStatus.PENDING)
@@ -115,6 +123,9 @@ class OrderDesk:
             if not isinstance(error, Exception):
                 raise
             raise FraError(f"nothing was sent: the order journal failed: {type(error).__name__}: {error}") from error
+        self._unanswered[request.symbol, name] = None
+        if len(self._unanswered) > _UNANSWERED:
+            self._unanswered.popitem(last=False)
         try:
             order = await self._plugin().create_order(request, symbol)
         except BaseException as error:
@@ -122,6 +133,7 @@ class OrderDesk:
             if isinstance(failure, OrderOutcomeUnknown):
                 return await self._unknown(request, name, symbol, error, failure)
             self._tracker.forget(request.symbol, name)
+            self._unanswered.pop((request.symbol, name), None)
             await self._note_afterwards(request, name, OrderStatus.REJECTED, reason=str(failure))
             if failure is error:
                 raise
@@ -131,8 +143,9 @@ class OrderDesk:
         return order
 
     def _check_unused(self, request: OrderRequest, name: str) -> None:
+        """A name is free again when its order has ended, and whoever sent it was told: else they may think it lost."""
         known = self._tracker.get(request.symbol, client_order_id=name)
-        if known is not None and not known.status.final:
+        if known is not None and (not known.status.final or (request.symbol, name) in self._unanswered):
             raise DuplicateOrder(
                 f"an order {name!r} of {request.symbol} is {known.status.value}: nothing was sent",
                 exchange=self._exchange,
