@@ -148,6 +148,19 @@ def smoke(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Orders under drawn faults: `nox -s faults -- --seeds 5000` plays so many seeds, `-- --seed 17` that one again."""
+    _install(session, PROJECTS, *_group("tests"))
+    args, env = list(session.posargs), dict[str, str]()
+    for option, name in (("--seeds", "FRA_FAULT_SEEDS"), ("--seed", "FRA_FAULT_SEED")):
+        if option in args:
+            at = args.index(option)
+            env[name] = args[at + 1]
+            del args[at : at + 2]
+    session.run("pytest", "tests/faults", *args, env=env)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Run tests/bench (or only those named) and print each figure beside its floor and its peers."""
     _install(session, PROJECTS, *_group("tests"))
