@@ -17,10 +17,9 @@ from traders import (
     WEALTH,
     WITH_INVERSE,
     Trader,
+    check_fills,
     check_order,
     emulator,
-    facts,
-    in_order,
     new_account,
     standing,
     trading,
@@ -121,7 +120,7 @@ async def test_the_same_dollars_are_the_same_inverse_position(venues: Mapping[st
         assert abs(position.entry_price / true.entry - 1) < Decimal("1e-9")  # type: ignore[operator]
         check_order(await trader.asked(sent), trader.true_order(sent))
         fills = await trader.handle.get_trade_history(INVERSE)
-        assert in_order(map(facts, fills)) == in_order(map(facts, trader.true_fills()))
+        check_fills(fills, trader.true_fills())
         assert {fill.fee_asset for fill in fills} == {"BTC"}
 
 
