@@ -186,7 +186,13 @@ def ticker(**fields: str | None) -> wire.Ticker:
 
 @pytest.mark.parametrize(
     ("hours", "minutes", "interval"),
-    [("4", 480, timedelta(hours=4)), (None, 60, timedelta(hours=1)), ("", 240, timedelta(hours=4)), (None, 0, None)],
+    [
+        ("4", 480, timedelta(hours=4)),
+        ("0.5", 480, timedelta(minutes=30)),
+        (None, 60, timedelta(hours=1)),
+        ("", 240, timedelta(hours=4)),
+        (None, 0, None),
+    ],
 )
 def test_the_interval_is_the_tickers_else_the_instruments(
     hours: str | None, minutes: int, interval: timedelta | None
