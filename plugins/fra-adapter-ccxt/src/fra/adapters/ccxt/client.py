@@ -1,0 +1,211 @@
+"""ccxt's client of one exchange, with the few places mended that money or budgets pass through.
+
+This is the one module that imports ccxt, and it does so when a client is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from importlib import import_module
+from typing import Any, Final
+
+from fra.adapters.ccxt.numbers import Exact
+from fra.core import ConfigError
+
+Throttle = Callable[[float], Awaitable[None]]
+
+BROKER_HEADERS: Final = frozenset(
+    {
+        "referer",
+        "x-channel-api-code",
+        "x-gate-channel-id",
+        "source",
+        "kc-api-partner",
+        "kc-api-partner-sign",
+        "kc-api-partner-verify",
+        "kc-broker-name",
+    }
+)
+"""By these ccxt tells venues that an order came through it; a fee goes to its makers. They are not sent."""
+BROKER_PARAMS: Final = frozenset({"channel_code", "broker_id"})
+"""The same in requests' bodies. Where it is a client order id, ours stands in its place."""
+
+waiting: ContextVar[Callable[[Any], None] | None] = ContextVar("waiting", default=None)
+"""Told, within a task that watches, of the socket on which ccxt waits for what is watched."""
+
+_classes: Final[dict[type, type]] = {}
+
+
+class Mended:
+    """What comes before ccxt's class in the order of methods. All names without `fra_` are ccxt's."""
+
+    fra_throttle: Throttle
+    fra_news: Callable[[], None]
+    fra_options: Mapping[str, Any] = {}
+
+    # --- budgets
+
+    async def throttle(self, cost: float | None = None) -> None:
+        """Our limiter instead of ccxt's, with the cost that ccxt reckons."""
+        await self.fra_throttle(1.0 if cost is None else float(cost))
+
+    # --- numbers
+
+    @staticmethod
+    def safe_float(dictionary: Any, key: Any, default_value: Any = None) -> Any:
+        """Books are read by this: the number keeps its text."""
+        try:
+            return Exact(dictionary[key])
+        except (KeyError, IndexError, TypeError, ValueError):
+            return default_value
+
+    # --- what leaves
+
+    async def request(
+        self, path: Any, api: Any = "public", method: Any = "GET", params: Any = None, config: Any = None
+    ) -> Any:
+        params = {} if params is None else params
+        if isinstance(params, dict) and not BROKER_PARAMS.isdisjoint(params):
+            params = {key: value for key, value in params.items() if key not in BROKER_PARAMS}
+        return await super().request(path, api, method, params, {} if config is None else config)  # type: ignore[misc]
+
+    def json(self, data: Any, params: Any = None) -> Any:
+        if isinstance(data, dict) and not BROKER_PARAMS.isdisjoint(data):
+            data = {key: value for key, value in data.items() if key not in BROKER_PARAMS}
+        return super().json(data, params)  # type: ignore[misc]
+
+    async def fetch(self, url: Any, method: Any = "GET", headers: Any = None, body: Any = None) -> Any:
+        if headers:
+            headers = {name: value for name, value in headers.items() if name.lower() not in BROKER_HEADERS}
+        return await super().fetch(url, method, headers, body)  # type: ignore[misc]
+
+    # --- what comes back
+
+    def handle_errors(
+        self,
+        code: Any,
+        reason: Any,
+        url: Any,
+        method: Any,
+        headers: Any,
+        body: Any,
+        response: Any,
+        requestHeaders: Any,
+        requestBody: Any,
+    ) -> Any:
+        try:
+            return super().handle_errors(  # type: ignore[misc]
+                code, reason, url, method, headers, body, response, requestHeaders, requestBody
+            )
+        except Exception as error:
+            _note(error, code, headers, body)
+            raise
+
+    def handle_http_status_code(self, code: Any, reason: Any, url: Any, method: Any, body: Any) -> Any:
+        try:
+            return super().handle_http_status_code(code, reason, url, method, body)  # type: ignore[misc]
+        except Exception as error:
+            _note(error, code, getattr(self, "last_response_headers", None), body)
+            raise
+
+    # --- sockets
+
+    def client(self, url: Any) -> Any:
+        """ccxt's socket, which keeps the numbers' text, counts what a book is told and tells of what it sends."""
+        known = url in (getattr(self, "clients", None) or {})
+        client = super().client(url)  # type: ignore[misc]
+        if not known:
+            _mend_socket(client, self)
+        return client
+
+    def watch(self, url: Any, *args: Any, **more: Any) -> Any:
+        future = super().watch(url, *args, **more)  # type: ignore[misc]
+        self._fra_waits(url)
+        return future
+
+    def watch_multiple(self, url: Any, *args: Any, **more: Any) -> Any:
+        future = super().watch_multiple(url, *args, **more)  # type: ignore[misc]
+        self._fra_waits(url)
+        return future
+
+    def _fra_waits(self, url: Any) -> None:
+        note = waiting.get()
+        if note is not None:
+            note(self.clients[url])  # type: ignore[attr-defined]
+
+
+def make_client(
+    exchange_id: str,
+    settings: Mapping[str, object],
+    *,
+    throttle: Throttle,
+    news: Callable[[], None],
+) -> Any:
+    """A client of ccxt's exchange, streams included where ccxt has them. Imports ccxt.
+
+    Raises ConfigError for a name that ccxt does not know.
+    """
+    rest, streaming = import_module("ccxt.async_support"), import_module("ccxt.pro")
+    if exchange_id not in rest.exchanges:
+        from difflib import get_close_matches
+
+        near = get_close_matches(exchange_id, rest.exchanges, n=1)
+        raise ConfigError(
+            f"ccxt knows no exchange {exchange_id!r}",
+            path="options.exchange_id",
+            cure=f"did you mean {near[0]!r}?" if near else "`python -m ccxt` lists none: see ccxt.exchanges",
+        )
+    source = streaming if exchange_id in streaming.exchanges else rest
+    base = getattr(source, exchange_id)
+    cls = _classes.get(base)
+    if cls is None:
+        cls = _classes[base] = type(exchange_id, (Mended, base), {"__module__": __name__})
+    client = cls({"number": str, "enableRateLimit": True, **settings})
+    client.fra_throttle, client.fra_news = throttle, news
+    client.has = {**client.has, "fetchCurrencies": False}  # a private call on most venues, and not needed
+    client.options["maxRetriesOnFailure"] = 0
+    client.headers = {name: value for name, value in client.headers.items() if name.lower() not in BROKER_HEADERS}
+    return client
+
+
+def _note(error: Exception, code: object, headers: object, body: object) -> None:
+    error.fra_answer = (code, headers or {}, body)  # type: ignore[attr-defined]
+
+
+def _mend_socket(client: Any, owner: Mended) -> None:
+    """Floats in JSON stay the text they are; books count their updates; whoever waits for an answer is told."""
+    client.fra_sent = client.fra_heard = 0
+    resolve, send, on_connected = client.resolve, client.send, client.on_connected_callback
+
+    def read(data: Any) -> None:
+        if client.decompressBinary and isinstance(data, bytes):
+            try:
+                data = data.decode()
+            except UnicodeDecodeError:
+                pass  # protobuf
+        message = json.loads(data, parse_float=str) if isinstance(data, str) and data[:1] in ("{", "[") else data
+        client.fra_heard = client.fra_sent
+        client.on_message_callback(client, message)
+        owner.fra_news()
+
+    def resolved(result: Any, message_hash: Any = None) -> Any:
+        if hasattr(result, "limit") and isinstance(result, dict):
+            result.__dict__["fra_updates"] = getattr(result, "fra_updates", 0) + 1
+        return resolve(result, message_hash)
+
+    async def sent(message: Any) -> Any:
+        client.fra_sent += 1
+        try:
+            return await send(message)
+        finally:
+            owner.fra_news()
+
+    def connected(*args: Any) -> Any:
+        asyncio.get_running_loop().call_soon(owner.fra_news)
+        return on_connected(*args)
+
+    client.handle_text_or_binary_message = read
+    client.resolve, client.send, client.on_connected_callback = resolved, sent, connected

@@ -1,0 +1,194 @@
+"""The exchanges that are registered by name: one row of differences each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fra.adapters.ccxt import urls
+from fra.adapters.ccxt.plugin import CCXTAdapter
+from fra.adapters.ccxt.venue import LETTERS, Venue
+from fra.core import ClientOrderIdRule, IntervalSource, MarketKind, Operation
+
+_LINEAR: Final = (MarketKind.LINEAR_SWAP,)
+_INVERSE: Final = (MarketKind.INVERSE_SWAP,)
+_SPOT: Final = (MarketKind.SPOT,)
+
+
+class BinanceCCXT(CCXTAdapter):
+    """Binance through ccxt: spot, USD-M and COIN-M perpetual swaps."""
+
+    venue = Venue(
+        id="binance",
+        display_name="Binance",
+        markets={"spot": _SPOT, "usdm": _LINEAR, "coinm": _INVERSE},
+        types={"spot": "spot", "usdm": "linear", "coinm": "inverse"},
+        wallets={
+            "spot": {"type": "spot"},
+            "usdm": {"type": "swap", "subType": "linear"},
+            "coinm": {"type": "swap", "subType": "inverse"},
+        },
+        wallet_of={"spot": "spot", "usdm": "usdm", "coinm": "coinm"},
+        client_order_id_rule=ClientOrderIdRule(32, LETTERS),
+        by_client_id="param",
+        base_amount_buys={},
+        interval_source=IntervalSource.REPORTED,
+        point=urls.binance,
+        settings={"options": {"warnOnFetchOpenOrdersWithoutSymbol": False}},
+        book_depths={
+            "spot": (5000, 1000, 500, 100),
+            "usdm": (1000, 500, 100, 50, 20, 10, 5),
+            "coinm": (1000, 500, 100, 50, 20, 10, 5),
+        },
+    )
+
+
+class OKXCCXT(CCXTAdapter):
+    """OKX through ccxt: spot and perpetual swaps."""
+
+    venue = Venue(
+        id="okx",
+        display_name="OKX",
+        markets={"spot": _SPOT, "swap": (*_LINEAR, *_INVERSE)},
+        types={"spot": "spot", "swap": "swap"},
+        wallets={"trading": {"type": "trading"}},
+        wallet_of={"spot": "trading", "swap": "trading"},
+        by_client_id="param",
+        base_amount_buys={"tgtCcy": "base_ccy"},
+        margin_mode_param=True,
+        interval_source=IntervalSource.DERIVED,
+        one_account=True,
+        candles_in_contracts=True,
+        volumes_in_contracts=True,
+        point=urls.okx,
+        book_depths=(400,),
+    )
+    missing = frozenset((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind)
+
+
+class BybitCCXT(CCXTAdapter):
+    """Bybit through ccxt: spot, linear and inverse perpetual swaps of a unified account."""
+
+    venue = Venue(
+        id="bybit",
+        display_name="Bybit",
+        types={"spot": "spot", "linear": "linear", "inverse": "inverse"},
+        wallets={"unified": {}},
+        wallet_of=dict.fromkeys(("spot", "linear", "inverse"), "unified"),
+        client_order_id_rule=ClientOrderIdRule(36, LETTERS + "-_"),
+        one_account=True,
+        ask_params={"acknowledged": True},
+        search_on=True,
+        base_amount_buys={"marketUnit": "baseCoin"},
+        settings={
+            "options": {
+                "createMarketBuyOrderRequiresPrice": False,
+                "enableUnifiedAccount": True,
+                "enableUnifiedMargin": False,
+            }
+        },
+        point=urls.bybit,
+        book_depths=(200,),
+        stream_depth=200,
+    )
+
+
+class HTXCCXT(CCXTAdapter):
+    """HTX through ccxt: spot, linear and inverse perpetual swaps."""
+
+    venue = Venue(
+        id="htx",
+        display_name="HTX",
+        types={"spot": "spot", "linear": "linear", "inverse": "inverse"},
+        wallets={
+            "spot": {"type": "spot"},
+            "linear": {"type": "swap", "subType": "linear"},
+            "inverse": {"type": "swap", "subType": "inverse"},
+        },
+        wallet_of={name: name for name in ("spot", "linear", "inverse")},
+        client_order_id_rule=ClientOrderIdRule(18, "0123456789", "1"),
+        by_client_id="param",
+        settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
+        types_as_flags=True,
+        point=urls.htx,
+        book_depths=(150,),
+    )
+    missing = frozenset((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind)
+
+
+class BitgetCCXT(CCXTAdapter):
+    """Bitget through ccxt."""
+
+    venue = Venue(
+        id="bitget",
+        display_name="Bitget",
+        by_client_id="param",
+        interval_source=IntervalSource.REPORTED,
+        margin_mode_param=True,
+        settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
+    )
+
+
+class KuCoinCCXT(CCXTAdapter):
+    """KuCoin through ccxt: spot and futures."""
+
+    venue = Venue(
+        id="kucoin",
+        display_name="KuCoin",
+        by_client_id="param",
+        base_amount_buys={},
+        interval_source=IntervalSource.REPORTED,
+        candles_in_contracts=True,
+        book_depths=(20, 100),
+    )
+
+
+class GateCCXT(CCXTAdapter):
+    """Gate through ccxt."""
+
+    venue = Venue(
+        id="gate",
+        display_name="Gate",
+        client_order_id_rule=ClientOrderIdRule(26, LETTERS),
+        by_client_id="id",
+        client_id_prefix="t-",
+        interval_source=IntervalSource.REPORTED,
+        candles_in_contracts=True,
+        settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
+    )
+
+
+class MEXCCCXT(CCXTAdapter):
+    """MEXC through ccxt."""
+
+    venue = Venue(
+        id="mexc",
+        display_name="MEXC",
+        by_client_id="param",
+        base_amount_buys={},
+        interval_source=IntervalSource.REPORTED,
+        candles_in_contracts=True,
+    )
+
+
+class CryptoComCCXT(CCXTAdapter):
+    """Crypto.com through ccxt. ccxt writes an interval of one hour whatever the venue does, so it is unknown here."""
+
+    venue = Venue(
+        id="cryptocom",
+        display_name="Crypto.com",
+        client_order_id_rule=ClientOrderIdRule(36, LETTERS + "-_"),
+        base_amount_buys={},
+        interval_source=None,
+    )
+
+
+class BitfinexCCXT(CCXTAdapter):
+    """Bitfinex through ccxt. Client order ids are numbers there."""
+
+    venue = Venue(
+        id="bitfinex",
+        display_name="Bitfinex",
+        client_order_id_rule=ClientOrderIdRule(15, "0123456789", "1"),
+        base_amount_buys={},
+        interval_source=None,
+    )

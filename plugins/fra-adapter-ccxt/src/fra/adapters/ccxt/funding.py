@@ -1,0 +1,80 @@
+"""Funding rates from ccxt: the interval that it names, if the venue does; the next settlement; and no guesses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from itertools import pairwise
+from typing import Final
+
+from fra.adapters.ccxt.convert import Raw, moment, needed
+from fra.adapters.ccxt.numbers import number, positive
+from fra.core import FundingRate, IntervalSource, RateKind, Symbol
+
+Interval = tuple[timedelta, IntervalSource] | None
+"""A funding interval and where it is from; None is unknown."""
+
+_WORD: Final = re.compile(r"(\d+)(m|h|d)")
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
+_MINUTE_MS: Final = 60_000
+_LONGEST_MS: Final = 86_400_000
+
+
+def worded(interval: object) -> timedelta | None:
+    """ccxt's "8h" as a time; None for what is no such word, or nothing."""
+    match = _WORD.fullmatch(interval) if isinstance(interval, str) else None
+    if match is None or not int(match[1]):
+        return None
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def upcoming(stamp: object, now_ms: int) -> int | None:
+    """A settlement time if it is still to come."""
+    made = moment(stamp)
+    return made if made is not None and made > now_ms else None
+
+
+def funding_rate(
+    raw: Raw, symbol: Symbol, *, received_ms: int, interval: Interval, next_settlement_ms: int | None
+) -> FundingRate:
+    """The running estimate. Raises ExchangeAPIError when there is no rate."""
+    return FundingRate(
+        symbol=symbol.name,
+        kind=RateKind.ESTIMATED,
+        rate=needed(number(raw.get("fundingRate")), "funding rate", symbol),
+        received_ms=received_ms,
+        timestamp_ms=moment(raw.get("timestamp")),
+        interval=interval[0] if interval else None,
+        interval_source=interval[1] if interval else None,
+        next_settlement_ms=next_settlement_ms,
+        mark_price=positive(raw.get("markPrice")),
+        index_price=positive(raw.get("indexPrice")),
+    )
+
+
+def settled_rates(
+    rows: Iterable[Raw], symbol: Symbol, *, received_ms: int, settled_at: Callable[[Raw], int | None]
+) -> list[FundingRate]:
+    """Settled rates, oldest first; each interval is the time since the settlement before it in the answer."""
+    dated = sorted(((stamp, row) for row in rows if (stamp := settled_at(row)) is not None), key=lambda pair: pair[0])
+    gaps: list[timedelta | None] = [None, *(_gap(before[0], after[0]) for before, after in pairwise(dated))]
+    return [
+        FundingRate(
+            symbol=symbol.name,
+            kind=RateKind.SETTLED,
+            rate=needed(number(row.get("fundingRate")), "funding rate", symbol),
+            received_ms=received_ms,
+            timestamp_ms=stamp,
+            settled_ms=stamp,
+            interval=gap,
+            interval_source=IntervalSource.DERIVED if gap else None,
+        )
+        for (stamp, row), gap in zip(dated, gaps, strict=False)
+    ]
+
+
+def _gap(before: int, after: int) -> timedelta | None:
+    """The time between two settlements, to the minute; None beyond a day, where some are surely missing."""
+    minutes = round((after - before) / _MINUTE_MS)
+    return timedelta(minutes=minutes) if 0 < minutes * _MINUTE_MS <= _LONGEST_MS else None

@@ -1,0 +1,28 @@
+"""What a user may set of an adapter on ccxt."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+
+def _positive(instance: object, attribute: attrs.Attribute[float], value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{attribute.name} must be above zero, not {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class CCXTOptions:
+    """Times are in seconds.
+
+    ``exchange_id`` is ccxt's name of the exchange, for the plugin ``ccxt`` only. ``margin_mode`` is what an order is
+    sent with where the margin mode belongs to each order. A book without an update for ``staleness`` is stale, and
+    after twice as long subscribed anew. ``reconnect_delay`` and ``reconnect_max_delay`` bound the wait after a loss.
+    """
+
+    exchange_id: str | None = None
+    margin_mode: Literal["cross", "isolated"] = "cross"
+    staleness: float = attrs.field(default=30.0, validator=_positive)
+    reconnect_delay: float = attrs.field(default=1.0, validator=_positive)
+    reconnect_max_delay: float = attrs.field(default=60.0, validator=_positive)

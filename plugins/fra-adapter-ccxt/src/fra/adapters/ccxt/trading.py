@@ -1,0 +1,421 @@
+"""Orders and the account through ccxt's unified methods: what cannot be done is refused before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final
+
+import attrs
+
+from fra.adapters.ccxt import convert
+from fra.adapters.ccxt.convert import Raw
+from fra.adapters.ccxt.numbers import number, plain
+from fra.adapters.ccxt.session import CCXTSession
+from fra.adapters.ccxt.user import UserFeed
+from fra.core import (
+    Balance,
+    ExchangeError,
+    Fill,
+    FundingPayment,
+    InvalidOrder,
+    MarginMode,
+    MarketKind,
+    Operation,
+    Order,
+    OrderNotFound,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    Position,
+    PositionMode,
+    PositionSide,
+    Side,
+    StreamSource,
+    Symbol,
+    TimeInForce,
+    UserEvent,
+)
+
+_CONDITIONAL: Final = (OrderType.STOP, OrderType.TAKE_PROFIT)
+_UNCHANGED: Final = ("not modified", "no need to change", "same", "already", "no change")
+_HISTORY: Final = (
+    ("fetchCanceledAndClosedOrders", "fetch_canceled_and_closed_orders"),
+    ("fetchOrders", "fetch_orders"),
+    ("fetchClosedOrders", "fetch_closed_orders"),
+)
+
+
+class CCXTTrading(CCXTSession):
+    """The account at one exchange. All amounts are coins; ccxt counts contracts."""
+
+    _hedged: bool | None = None
+
+    # --- hooks
+
+    def order_status(self, raw: Raw, symbol: Symbol) -> OrderStatus:
+        """A hook: where an order stands."""
+        return convert.order_status(raw)
+
+    def order_params(self, request: OrderRequest, symbol: Symbol) -> dict[str, object]:
+        """A hook: ccxt's parameters of an order beside type, side, amount and price. Raises NotSupported."""
+        params: dict[str, object] = {self.venue.client_id_param: request.client_order_id, **self.venue.order_params}
+        if request.time_in_force is not TimeInForce.GTC and request.type is not OrderType.MARKET:
+            params["timeInForce"] = request.time_in_force.value
+        if request.post_only:
+            params["postOnly"] = True
+        if symbol.kind.is_derivative:
+            params |= self.position_params(request)
+            if self.venue.margin_mode_param:
+                params["marginMode"] = self.options.margin_mode
+        return params
+
+    def position_params(self, request: OrderRequest) -> dict[str, object]:
+        """A hook: how an order says which position it is for."""
+        if request.position_side is PositionSide.NET:
+            return {"reduceOnly": True} if request.reduce_only else {}
+        closing = (request.side is Side.SELL) == (request.position_side is PositionSide.LONG)
+        if request.reduce_only and not closing:
+            raise self._invalid(f"a {request.side.value} opens a {request.position_side.value} position")
+        return {"hedged": True, **({"reduceOnly": True} if closing else {})}
+
+    # --- account
+
+    async def get_balance(self, market: str | None = None) -> list[Balance]:
+        """Every wallet of the configured markets, or the one that is named by its own name or a market's."""
+        wallets = self.venue.wallets
+        used = dict.fromkeys(self.venue.wallet_of[name] for name in self.markets)
+        if market is not None:
+            name = market if market in wallets else self.venue.wallet_of.get(market)
+            if name is None:
+                known = dict.fromkeys((*wallets, *self.venue.wallet_of))
+                raise self._cannot(f"there is no wallet {market!r}", f"there is {', '.join(known)}")
+            used = {name: None}
+        found: list[Balance] = []
+        for name in used:
+            found += convert.balances(await self.call("fetch_balance", dict(wallets[name])), name)
+        return found
+
+    async def get_positions(self, symbol: Symbol | None = None) -> list[Position]:
+        found: list[Position] = []
+        for market in self.markets if symbol is None else (symbol.market,):
+            if any(kind.is_swap for kind in self.venue.markets[market]):
+                names = None if symbol is None else [symbol.name]
+                rows = await self.call("fetch_positions", names, self.scope(market))
+                found += [
+                    made
+                    for row, of in self.named(rows)
+                    if (made := convert.position(row, of)) is not None
+                    and made.amount
+                    and of.market == market
+                    and (symbol is None or of.name == symbol.name)
+                ]
+        return found
+
+    async def get_funding_payments(
+        self,
+        symbol: Symbol | None = None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int | None = None,
+    ) -> list[FundingPayment]:
+        """One page of the venue, as ccxt asks for it."""
+        found: list[FundingPayment] = []
+        for market in self.markets if symbol is None else (symbol.market,):
+            if any(kind.is_swap for kind in self.venue.markets[market]):
+                params = self._ranged(market if symbol is None else None, until)
+                rows = await self.call("fetch_funding_history", symbol.name if symbol else None, since, limit, params)
+                found += [convert.funding_payment(row, of) for row, of in self.named(rows)]
+        found = convert.within(found, "timestamp_ms", since, until)
+        return sorted(found, key=lambda payment: payment.timestamp_ms)
+
+    async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
+        """Whole numbers, as ccxt has them; with the option's margin mode where leverage belongs to one."""
+        if leverage != leverage.to_integral_value():
+            raise self._cannot(f"ccxt sets whole leverages, not {leverage}")
+        params = {"marginMode": self.options.margin_mode} if self.venue.margin_mode_param else {}
+        await self._set("set_leverage", int(leverage), symbol.name, params)
+
+    async def set_margin_mode(self, symbol: Symbol, mode: MarginMode) -> None:
+        await self._set("set_margin_mode", mode.value, symbol.name)
+
+    async def set_position_mode(self, mode: PositionMode) -> None:
+        for market in self.markets:
+            if any(kind.is_swap for kind in self.venue.markets[market]):
+                await self._set("set_position_mode", mode is PositionMode.HEDGE, None, self.scope(market))
+        self._hedged = None
+
+    async def _set(self, method: str, *args: object) -> None:
+        """Already being so is success."""
+        try:
+            await self.call(method, *args)
+        except ExchangeError as error:
+            if not self.unchanged(error):
+                raise
+
+    def unchanged(self, error: ExchangeError) -> bool:
+        """A hook: whether a refusal only says that a setting is so already."""
+        return any(word in error.message.lower() for word in _UNCHANGED)
+
+    # --- orders
+
+    async def create_order(self, request: OrderRequest, symbol: Symbol) -> Order:
+        """Sent once. Everything that ccxt would round or leave out is refused before."""
+        self._check(request, symbol)
+        await self._check_mode(request, symbol)
+        params = self.order_params(request, symbol)
+        kind, side = request.type.value, request.side.value
+        price = None if request.price is None else plain(request.price)
+        self._check_grid(request, symbol)
+        if request.quote_amount is not None:
+            raw = await self.call("create_market_buy_order_with_cost", symbol.name, plain(request.quote_amount), params)
+        else:
+            assert request.amount is not None
+            if self._base_buy(request, symbol):
+                assert self.venue.base_amount_buys is not None
+                params |= self.venue.base_amount_buys
+            amount = plain(symbol.contracts(request.amount))
+            raw = await self.call("create_order", symbol.name, kind, side, amount, price, params)
+        return self._created(raw, request, symbol)
+
+    def _base_buy(self, request: OrderRequest, symbol: Symbol) -> bool:
+        return (
+            symbol.kind is MarketKind.SPOT
+            and request.type is OrderType.MARKET
+            and request.side is Side.BUY
+            and request.amount is not None
+        )
+
+    def _check(self, request: OrderRequest, symbol: Symbol) -> None:
+        """Raises NotSupported for what ccxt or the venue cannot do."""
+        known = self.features(symbol.kind).get("createOrder") or {}
+        forces = known.get("timeInForce") or {}
+        force = request.time_in_force
+        if request.type in _CONDITIONAL:
+            raise self._cannot(
+                f"{request.type.value} orders are not supported through ccxt",
+                "it has market and limit orders; follow the price and send one of these",
+            )
+        if force is not TimeInForce.GTC and (
+            not forces.get(force.value) or (request.type is OrderType.MARKET and force is TimeInForce.FOK)
+        ):
+            allowed = ", ".join(one.value for one in TimeInForce if one is TimeInForce.GTC or forces.get(one.value))
+            raise self._cannot(f"a {request.type.value} order cannot be {force.value} there", f"it can be {allowed}")
+        if request.post_only and forces and not forces.get("PO"):
+            raise self._cannot("post-only orders are not supported there")
+        if symbol.kind is MarketKind.SPOT and (request.reduce_only or request.position_side is not PositionSide.NET):
+            raise self._invalid("a spot order reduces no position and has no position side")
+        if request.quote_amount is not None and not self.client.has.get("createMarketBuyOrderWithCost"):
+            raise self._cannot("ccxt has no orders by quote_amount there", "give amount, or a limit order with IOC")
+        if self._base_buy(request, symbol) and self.venue.base_amount_buys is None:
+            raise self._cannot("spot market buys are by value there", "give quote_amount, or a limit order with IOC")
+
+    def _check_grid(self, request: OrderRequest, symbol: Symbol) -> None:
+        """Raises InvalidOrder where ccxt would round a price or an amount on its way."""
+        if request.price is not None:
+            rounded = number(self.client.price_to_precision(symbol.name, plain(request.price)))
+            if rounded != request.price:
+                raise self._invalid(f"the price {request.price} is off the grid; the nearest is {rounded}")
+        if request.amount is not None:
+            contracts = symbol.contracts(request.amount)
+            rounded = number(self.client.amount_to_precision(symbol.name, plain(contracts)))
+            if rounded is None or rounded != contracts:
+                nearest = None if rounded is None else symbol.amount(rounded)
+                raise self._invalid(f"the amount {request.amount} is off the grid; the nearest is {nearest}")
+
+    async def _check_mode(self, request: OrderRequest, symbol: Symbol) -> None:
+        if not symbol.kind.is_derivative or not self.client.has.get("fetchPositionMode"):
+            return
+        if self._hedged is None:
+            self._hedged = bool((await self.call("fetch_position_mode", symbol.name)).get("hedged"))
+        if self._hedged and request.position_side is PositionSide.NET:
+            raise self._invalid("this account is in hedge mode: give position_side LONG or SHORT")
+        if not self._hedged and request.position_side is not PositionSide.NET:
+            raise self._invalid("this account is in one-way mode: position_side is NET")
+
+    def _invalid(self, message: str) -> InvalidOrder:
+        return InvalidOrder(message, exchange=self.config.name)
+
+    def _created(self, raw: Raw, request: OrderRequest, symbol: Symbol) -> Order:
+        """What the venue answered, with what was asked for where it says nothing."""
+        stamp = convert.moment(raw.get("timestamp"))
+        name = str(raw["id"]) if raw.get("id") else None
+        if raw.get("status") is None:
+            return Order.of(request, id=name, timestamp_ms=stamp)
+        told = convert.order({**raw, "side": request.side.value}, symbol, status=self.order_status(raw, symbol))
+        return attrs.evolve(
+            told,
+            type=request.type,
+            client_order_id=request.client_order_id,
+            amount=request.amount if request.amount is not None else told.amount,
+            quote_amount=request.quote_amount,
+            price=request.price,
+            time_in_force=request.time_in_force,
+            post_only=request.post_only,
+            reduce_only=request.reduce_only,
+            position_side=request.position_side,
+        )
+
+    def order(self, raw: Raw, symbol: Symbol) -> Order:
+        """One of ccxt's orders as ours."""
+        return convert.order(raw, symbol, status=self.order_status(raw, symbol))
+
+    def orders(self, rows: Iterable[Raw]) -> list[Order]:
+        """Of the configured markets, oldest first."""
+        return sorted(
+            (self.order(row, symbol) for row, symbol in self.named(rows)), key=lambda order: order.created_ms or 0
+        )
+
+    async def get_order(
+        self, order_id: str | None = None, symbol: Symbol | None = None, *, client_order_id: str | None = None
+    ) -> Order:
+        """By the venue's own question where ccxt has it for this id, else among open orders and the last that ended."""
+        how = self.venue.by_client_id
+        if order_id is not None or how != "scan":
+            params = dict(self.venue.ask_params)
+            if order_id is None:
+                if how == "param":
+                    params[self.venue.client_id_param] = client_order_id
+                else:
+                    order_id = self.venue.client_id_prefix + str(client_order_id)
+            try:
+                raw = await self.call("fetch_order", order_id, symbol.name if symbol else None, params)
+            except OrderNotFound:
+                if not self.venue.search_on:
+                    raise
+            else:
+                if raw.get("symbol") or symbol is None:
+                    return self.order(raw, self.symbol(raw.get("symbol")))
+                return self.order(raw, symbol)
+        return await self._search(order_id, symbol, client_order_id)
+
+    async def _search(self, order_id: str | None, symbol: Symbol | None, client_order_id: str | None) -> Order:
+        def meant(order: Order) -> bool:
+            return order.id == order_id if order_id is not None else order.client_order_id == client_order_id
+
+        for look in (self.get_open_orders, self.get_order_history):
+            found = next((order for order in await look(symbol) if meant(order)), None)
+            if found is not None:
+                return found
+        raise OrderNotFound(
+            f"no order {order_id or client_order_id!r} is open or among the last that ended", exchange=self.config.name
+        )
+
+    async def cancel_order(
+        self, order_id: str | None = None, symbol: Symbol | None = None, *, client_order_id: str | None = None
+    ) -> Order:
+        """Two requests: the cancel, and a question for what became of the order."""
+        params: dict[str, object] = {}
+        asked = order_id
+        if asked is None:
+            if self.venue.by_client_id == "param":
+                params[self.venue.client_id_param] = client_order_id
+            elif self.venue.by_client_id == "id":
+                asked = self.venue.client_id_prefix + str(client_order_id)
+            else:
+                asked = order_id = (await self._search(None, symbol, client_order_id)).id
+        await self.call("cancel_order", asked, symbol.name if symbol else None, params, urgent=True)
+        try:
+            return await self.get_order(order_id, symbol, client_order_id=client_order_id)
+        except ExchangeError as error:
+            raise ExchangeError(
+                f"the cancel was accepted, but what became of the order is not known: {error.message}",
+                exchange=self.config.name,
+                code=error.code,
+                response=error.response,
+            ) from error
+
+    async def cancel_all_orders(self, symbol: Symbol | None = None) -> list[Order]:
+        """Those that were open before and are cancelled after, each as the venue tells it then."""
+        before = await self.get_open_orders(symbol)
+        cancelled: list[Order] = []
+        for name in dict.fromkeys(order.symbol for order in before):
+            here = [order for order in before if order.symbol == name]
+            if self.client.has.get("cancelAllOrders"):
+                await self.call("cancel_all_orders", name, urgent=True)
+                cancelled += [await self.get_order(order.id, self.symbol(name)) for order in here]
+            else:
+                for order in here:
+                    try:
+                        cancelled.append(await self.cancel_order(order.id, self.symbol(name)))
+                    except OrderNotFound:
+                        continue  # it ended by itself
+        return [order for order in cancelled if order.status is OrderStatus.CANCELED]
+
+    async def get_open_orders(self, symbol: Symbol | None = None) -> list[Order]:
+        if symbol is not None:
+            return self.orders(await self.call("fetch_open_orders", symbol.name))
+        found: dict[tuple[str, str | None], Order] = {}
+        for market in self.markets:
+            rows = await self.call("fetch_open_orders", None, None, None, self.scope(market))
+            found |= {(order.symbol, order.id): order for order in self.orders(rows)}
+        return sorted(found.values(), key=lambda order: order.created_ms or 0)
+
+    async def get_order_history(
+        self,
+        symbol: Symbol | None = None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int | None = None,
+    ) -> list[Order]:
+        """One page of the venue, of the best of ccxt's methods: cancelled and filled orders, or all of them."""
+        has = self.client.has
+        method = next(name for flag, name in _HISTORY if has.get(flag))
+        methods = [method]
+        if method == "fetch_closed_orders" and has.get("fetchCanceledOrders") is True:
+            methods.append("fetch_canceled_orders")
+        found: dict[tuple[str, str | None], Order] = {}
+        for one in methods:
+            for market in (None,) if symbol is not None else self.markets:
+                params = self._ranged(market, until)
+                rows = await self.call(one, symbol.name if symbol else None, since, limit, params)
+                found |= {(order.symbol, order.id): order for order in self.orders(rows) if order.status.final}
+        ended = convert.within(found.values(), "created_ms", since, until) if since or until else list(found.values())
+        return sorted(ended, key=lambda order: order.created_ms or 0)
+
+    async def get_trade_history(
+        self,
+        symbol: Symbol | None = None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int | None = None,
+    ) -> list[Fill]:
+        """One page of the venue."""
+        found: dict[tuple[str, str], Fill] = {}
+        now = self.context.now_ms()
+        for market in (None,) if symbol is not None else self.markets:
+            params = self._ranged(market, until)
+            rows = await self.call("fetch_my_trades", symbol.name if symbol else None, since, limit, params)
+            for row, of in self.named(rows):
+                made = convert.fill(row, of, received_ms=now)
+                found[made.symbol, made.trade_id] = made
+        fills = convert.within(found.values(), "timestamp_ms", since, until)
+        return sorted(fills, key=lambda fill: fill.timestamp_ms)
+
+    def _ranged(self, market: str | None, until: int | None) -> dict[str, object]:
+        scope = {} if market is None else self.scope(market)
+        return scope if until is None else {**scope, "until": until}
+
+    # --- the account's stream
+
+    def subscribe_user_data(self) -> StreamSource[UserEvent]:
+        """Orders, fills, balances and positions, as far as ccxt streams each; see :class:`UserFeed`."""
+        return UserFeed(self).source
+
+    async def account_now(self, since_ms: int | None) -> list[UserEvent]:
+        """How the account stands: open orders, balances, positions; and what ended since ``since_ms``."""
+        events: list[UserEvent] = [*await self.get_open_orders()]
+        if since_ms is not None:
+            ended: Sequence[UserEvent] = ()
+            try:
+                ended = [*await self.get_order_history(since=since_ms), *await self.get_trade_history(since=since_ms)]
+            except ExchangeError as error:
+                self.report(error, "what the account did meanwhile")
+            events += ended
+        events += await self.get_balance()
+        if self.capabilities.support(Operation.GET_POSITIONS):
+            events += await self.get_positions()
+        return events

@@ -1,0 +1,237 @@
+"""The account's events: several of ccxt's watched lists as one stream, backfilled by REST."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from fra.adapters.ccxt import client as clients
+from fra.adapters.ccxt import convert
+from fra.adapters.ccxt.streams import PERMANENT, _nothing
+from fra.core import (
+    Balance,
+    ExchangeError,
+    Position,
+    ReconnectManager,
+    StreamSource,
+    StreamStatus,
+    Symbol,
+    UserEvent,
+)
+
+if TYPE_CHECKING:
+    from fra.adapters.ccxt.trading import CCXTTrading
+
+_OVERLAP_MS: Final = 60_000
+_METHODS: Final[Mapping[str, str]] = {
+    "watchOrders": "watch_orders",
+    "watchMyTrades": "watch_my_trades",
+    "watchBalance": "watch_balance",
+    "watchPositions": "watch_positions",
+}
+
+
+@attrs.define(eq=False)
+class _Part:
+    """One watched list: ``socket`` is what ccxt waits on, None while it is not that far."""
+
+    name: str
+    watch: Callable[[], Awaitable[Any]]
+    convert: Callable[[Any, int], Iterable[UserEvent]]
+    socket: Any = None
+
+    def ready(self) -> bool:
+        """Whether it is subscribed, as far as ccxt lets that be seen: it waits on an open socket that was heard of
+        since the last that was sent on it.
+        """
+        socket = self.socket
+        return socket is not None and socket.isConnected and socket.fra_heard >= socket.fra_sent
+
+
+class UserFeed:
+    """Watches orders, own trades, balances and positions where ccxt can, and hands their events to :attr:`source`.
+
+    The source is LIVE once every list is subscribed (as far as ccxt shows that) and the account was asked for by REST
+    after that. After a loss it is RECOVERING until both hold again. Events go out at once, also while it is not LIVE.
+    """
+
+    def __init__(self, adapter: CCXTTrading) -> None:
+        assert adapter.pumps is not None
+        self.source: StreamSource[UserEvent] = StreamSource(close=self._close)
+        self._adapter = adapter
+        self._pumps = adapter.pumps
+        self._parts = self._make_parts()
+        self._heard_ms: int | None = None
+        self._states: dict[tuple[str, str], Balance | Position] = {}
+        self._touched: set[tuple[str, str]] = set()
+        self._fill: asyncio.Task[None] | None = None
+        self._tasks = [self._pumps.spawn(self._run(part), name=part.name) for part in self._parts]
+        self._refill()
+
+    def _make_parts(self) -> list[_Part]:
+        adapter, has = self._adapter, self._adapter.client.has
+        made: dict[str, Callable[[Any, int], Iterable[UserEvent]]] = {
+            "watchOrders": self._orders,
+            "watchMyTrades": self._fills,
+            "watchPositions": self._positions,
+        }
+        parts: list[_Part] = []
+        for flag, method in _METHODS.items():
+            if not has.get(flag):
+                continue
+            for params in adapter.user_scopes(flag):
+                name = f"{method} {params.get('type', '')}".strip()
+                parts.append(_Part(name, self._watcher(method, params), made.get(flag) or self._wallet(params)))
+        return parts
+
+    def _watcher(self, method: str, params: Mapping[str, object]) -> Callable[[], Awaitable[Any]]:
+        client = self._adapter.client
+        asked = {key: value for key, value in params.items() if key != "wallet"}
+        if method == "watch_balance":
+            return lambda: client.watch_balance(asked)
+        return lambda: getattr(client, method)(None, None, None, asked)
+
+    # --- what comes
+
+    async def _run(self, part: _Part) -> None:
+        retries = self._pumps.retries()
+        clients.waiting.set(lambda socket: self._waits(part, socket))
+        while True:
+            try:
+                raw = await part.watch()
+            except Exception as error:
+                part.socket = None
+                failure = self._adapter.failure(error, part.name)
+                if isinstance(failure, PERMANENT):
+                    self._stop()
+                    self.source.fail(failure)
+                    return
+                self.source.set_status(StreamStatus.RECOVERING, failure)
+                self._refill()
+                await retries.handle_disconnect(_nothing)
+                continue
+            retries.data_received()
+            received = self._adapter.context.now_ms()
+            try:
+                events = list(part.convert(raw, received))
+            except Exception as error:
+                self._adapter.report(self._adapter.failure(error, part.name), part.name)
+                continue
+            if self.source.status is StreamStatus.LIVE:
+                self._heard_ms = received
+            for event in events:
+                if (key := _key(event)) is not None:
+                    self._touched.add(key)
+                self._deliver(event)
+
+    def _waits(self, part: _Part, socket: Any) -> None:
+        part.socket = socket
+        self._adapter._news()
+
+    def _orders(self, rows: Iterable[convert.Raw], received_ms: int) -> Iterable[UserEvent]:
+        for row, symbol in self._named(rows):
+            yield self._adapter.order(row, symbol)
+            for trade in row.get("trades") or ():
+                if trade.get("id"):
+                    yield convert.fill({"order": row.get("id"), **trade}, symbol, received_ms=received_ms)
+
+    def _fills(self, rows: Iterable[convert.Raw], received_ms: int) -> Iterable[UserEvent]:
+        for row, symbol in self._named(rows):
+            yield convert.fill(row, symbol, received_ms=received_ms)
+
+    def _positions(self, rows: Iterable[convert.Raw], received_ms: int) -> Iterable[UserEvent]:
+        for row, symbol in self._named(rows):
+            made = convert.position(row, symbol)
+            if made is not None:
+                yield made
+            else:
+                for state in [one for one in self._states.values() if isinstance(one, Position)]:
+                    if state.symbol == symbol.name:
+                        yield _nothing_of(state)
+
+    def _wallet(self, params: Mapping[str, object]) -> Callable[[convert.Raw, int], Iterable[UserEvent]]:
+        name = str(params.get("wallet", ""))
+        return lambda raw, received_ms: convert.balances(raw, name)
+
+    def _named(self, rows: Iterable[convert.Raw]) -> list[tuple[convert.Raw, Symbol]]:
+        rows = list(rows)
+        known = self._adapter.named(rows)
+        if len(known) < len(rows):
+            told = {id(row) for row, _ in known}
+            for row in rows:
+                if id(row) not in told:
+                    name = row.get("symbol")
+                    self._adapter.report(ExchangeError(f"the account's stream speaks of {name!r}"), "user_data")
+        return known
+
+    # --- the backfill
+
+    def _refill(self) -> None:
+        if self._fill is None or self._fill.done():
+            self._touched.clear()
+            self._fill = self._pumps.spawn(self._complete(), name="the state of the account")
+
+    async def _complete(self) -> None:
+        retries: ReconnectManager = self._pumps.retries()
+        while True:
+            while not all(part.ready() for part in self._parts):
+                await self._adapter.news()
+            since = None if self._heard_ms is None else self._heard_ms - _OVERLAP_MS
+            try:
+                events = await self._adapter.account_now(since)
+            except PERMANENT as refused:
+                self._stop()
+                self.source.fail(refused)
+                return
+            except ExchangeError as failure:
+                self.source.set_status(StreamStatus.RECOVERING, failure)
+                await retries.handle_disconnect(_nothing)
+                continue
+            if all(part.ready() for part in self._parts):
+                break
+        named = {_key(event) for event in events}
+        gone = [_nothing_of(state) for key, state in self._states.items() if key not in named]
+        for event in (*events, *gone):
+            if (key := _key(event)) is None or key not in self._touched:
+                self._deliver(event)
+        self._heard_ms = self._adapter.context.now_ms()
+        self.source.set_status(StreamStatus.LIVE)
+
+    def _deliver(self, event: UserEvent) -> None:
+        if isinstance(event, Balance | Position):
+            key = _key(event)
+            assert key is not None
+            if event.total or event.borrowed if isinstance(event, Balance) else event.amount:
+                self._states[key] = event
+            else:
+                self._states.pop(key, None)
+        self.source.deliver(event)
+
+    def _stop(self) -> None:
+        current = asyncio.current_task()
+        for task in (*self._tasks, *((self._fill,) if self._fill else ())):
+            if task is not current:
+                task.cancel()
+
+    async def _close(self) -> None:
+        self._stop()
+        tasks = [*self._tasks, *((self._fill,) if self._fill else ())]
+        await asyncio.wait(tasks)
+
+
+def _key(event: UserEvent) -> tuple[str, str] | None:
+    if isinstance(event, Balance):
+        return (event.asset, event.market)
+    if isinstance(event, Position):
+        return (event.symbol, event.side.value)
+    return None
+
+
+def _nothing_of(state: Balance | Position) -> Balance | Position:
+    if isinstance(state, Balance):
+        return attrs.evolve(state, free=Decimal(0), total=Decimal(0), borrowed=Decimal(0), timestamp_ms=None)
+    return Position(symbol=state.symbol, side=state.side, amount=Decimal(0), hedge_mode=state.hedge_mode)
