@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import attrs
 from order_scenarios import LINEAR, PATIENCE_S, SPOT, VENUES, Intent, Scenario, Step, Trouble, venue_of
 
 from fra.core import (
+    DuplicateOrder,
     ErrorRaised,
     ExchangeConnectionError,
     ExchangeHandle,
@@ -27,17 +29,21 @@ from fra.core import (
     OrderStatus,
     OrderType,
     PluginManager,
+    PluginRegistry,
     Side,
     TimeInForce,
     UserEvent,
 )
-from fra.emulator import Account, Emulator, OrderAction, Venue
+from fra.emulator import Account, Emulator, OrderAction, OrderSwitch, Venue
 from fra.matching import Fill as TrueFill
 from fra.matching import Order as TrueOrder
 from fra.matching import OrderStatus as TrueStatus
 from fra.matching import Side as TrueSide
 
-_LANES = 12
+T = TypeVar("T")
+
+_TRIES = 10
+_LANES = 8
 """Scenarios at a time, each on a venue of its own: most of their time they wait."""
 _SETTLE_S = 6.0
 _WEALTH = {"USDT": Decimal(50_000_000), "BTC": Decimal(100)}
@@ -108,6 +114,10 @@ class Spread:
         )
 
 
+def _last(orders: list[Order], name: str | None) -> Order | None:
+    return next((order for order in reversed(orders) if order.client_order_id == name), None)
+
+
 class Trader:
     """One account on one emulated venue: the handle and everything that was told of it."""
 
@@ -154,6 +164,9 @@ class Trader:
             return condition()
         return True
 
+    def streamed_of(self, kind: type[T]) -> list[T]:
+        return [event for event in self.streamed if isinstance(event, kind)]
+
     # --- the truth
 
     def true_name(self, symbol: str) -> str:
@@ -171,7 +184,7 @@ class Trader:
         return Counter(_fact(fill, names[fill.symbol]) for fill in self.venue.exchange.engine.fills(self.account.name))
 
     def last_told(self, name: str | None) -> Order | None:
-        return next((order for order in reversed(self.changes) if order.client_order_id == name), None)
+        return _last(self.changes, name)
 
 
 Fact = tuple[object, ...]
@@ -197,6 +210,7 @@ class Play:
         self.scenario = scenario
         self.trader = trader
         self.placed: list[Placed] = []
+        self._outages: list[asyncio.Task[None]] = []
         self._faults = trader.venue.order_faults
 
     async def run(self) -> list[Placed]:
@@ -213,6 +227,9 @@ class Play:
         for placed in self.placed:
             await self._move(placed)
         self._faults.clear()
+        for outage in self._outages:
+            outage.cancel()
+        self.trader.venue.refuse_connections(False)
         await self._settle()
         await self._check()
         return self.placed
@@ -245,7 +262,7 @@ class Play:
         request = await self._request(step)
         placed = Placed(step, request, step.client_order_id)
         self.placed.append(placed)
-        step.trouble.arm(faults, OrderAction.PLACE)
+        switch = step.trouble.arm(faults, OrderAction.PLACE)
         if step.cut:
             faults.cut_user_sockets()
         if step.held_s is not None:
@@ -254,7 +271,35 @@ class Play:
             events.duplicate(step.duplicates)
         if step.swaps:
             events.swap(step.swaps)
-        sending = asyncio.create_task(self.trader.handle.create_order(request))
+        if step.outage_s and switch is not None:
+            self._outages.append(asyncio.create_task(self._outage(switch, step.outage_s)))
+        await self._send(placed)
+        if step.again and not isinstance(placed.told, Order):
+            await self._send_again(placed)
+
+    async def _outage(self, switch: OrderSwitch, seconds: float) -> None:
+        await switch.applied.wait()
+        self.trader.venue.refuse_connections(requests=True)
+        await asyncio.sleep(seconds)
+        self.trader.venue.refuse_connections(False)
+
+    async def _send_again(self, placed: Placed) -> None:
+        """Who was refused may; who does not know may not."""
+        may = isinstance(placed.told, FraError) and not isinstance(placed.told, OrderOutcomeUnknown)
+        try:
+            await self.trader.handle.create_order(placed.request)
+        except DuplicateOrder:
+            if may:
+                raise Violation(f"{placed.name} was refused, and then called used") from None
+        except FraError:
+            if not may:
+                raise
+        else:
+            raise Violation(f"{placed.name} was sent twice")
+
+    async def _send(self, placed: Placed) -> None:
+        step = placed.step
+        sending = asyncio.create_task(self.trader.handle.create_order(placed.request))
         if step.gives_up:
             await asyncio.wait((sending,), timeout=PATIENCE_S / 8)
             sending.cancel()
@@ -304,9 +349,14 @@ class Play:
     def _told_all(self) -> bool:
         """Whether everything that the engine knows was told."""
         trader = self.trader
-        if trader.true_fills() - _facts(trader.fills):
+        fills, orders = trader.streamed_of(Fill), trader.streamed_of(Order)
+        if any(trader.true_fills() - _facts(told) for told in (trader.fills, fills)):
             return False
-        return all(self._fits(order, trader.last_told(order.client_id)) for order in trader.true_orders())
+        return all(
+            self._fits(order, _last(told, order.client_id))
+            for told in (trader.changes, orders)
+            for order in trader.true_orders()
+        )
 
     @staticmethod
     def _fits(true: TrueOrder, told: Order | None) -> bool:
@@ -343,15 +393,18 @@ class Play:
                 order = placed.told
                 if order.filled > true.filled or (order.status.final and order.status not in _TRUE[true.status]):
                     wrong.append(f"{what}: the caller has {order}, it is {true}")
-            if not self._fits(true, last):
-                wrong.append(f"{what}: last told as {last}, it is {true.status.value}, filled {true.filled}")
+            for where, said in (
+                ("on_order_changed", last),
+                ("the stream", _last(trader.streamed_of(Order), placed.name)),
+            ):
+                if not self._fits(true, said):
+                    wrong.append(f"{what}: by {where} it is {said}, it is {true.status.value}, filled {true.filled}")
         return wrong
 
     def _fills(self) -> list[str]:
         trader = self.trader
         true, wrong = trader.true_fills(), []
-        streamed = [event for event in trader.streamed if isinstance(event, Fill)]
-        for where, fills in (("on_fill", trader.fills), ("the stream", streamed)):
+        for where, fills in (("on_fill", trader.fills), ("the stream", trader.streamed_of(Fill))):
             told = _facts(fills)
             wrong += [f"{where} told the trade {trade} {n} times" for trade, n in _trades(fills).items() if n > 1]
             wrong += [f"{where} missed the fill {fill}" for fill in true - told]
@@ -361,8 +414,7 @@ class Play:
     def _moves(self) -> list[str]:
         """By the hooks and by the stream an order only moves on."""
         wrong = []
-        streamed = [event for event in self.trader.streamed if isinstance(event, Order)]
-        for where, told in (("on_order_changed", self.trader.changes), ("the stream", streamed)):
+        for where, told in (("on_order_changed", self.trader.changes), ("the stream", self.trader.streamed_of(Order))):
             last: dict[str | None, Order] = {}
             for order in told:
                 before = last.get(order.client_order_id)
@@ -384,13 +436,15 @@ class Play:
         for held in engine.positions(trader.account.name):
             true[held.symbol] += held.amount
         told: dict[str, Decimal] = defaultdict(Decimal)
-        for position in await trader.handle.get_positions():
+        for position in await _asked(trader.handle.get_positions):
             sign = 1 if position.side.value == "long" else -1
             told[trader.true_name(position.symbol)] += sign * position.amount
         if told != true:
             wrong.append(f"positions {dict(told)}, they are {dict(true)}")
         open_orders = {
-            order.client_order_id for symbol in (SPOT, LINEAR) for order in await trader.handle.get_open_orders(symbol)
+            order.client_order_id
+            for symbol in (SPOT, LINEAR)
+            for order in await _asked(partial(trader.handle.get_open_orders, symbol))
         }
         still = {order.client_id for order in engine.open_orders(trader.account.name)}
         if open_orders != still:
@@ -398,11 +452,21 @@ class Play:
         return wrong
 
 
+async def _asked(ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer, for which a busy machine may take longer than an order is waited for."""
+    for _ in range(_TRIES - 1):
+        try:
+            return await ask()
+        except ExchangeConnectionError:
+            pass
+    return await ask()
+
+
 # --- many of them
 
 
 @asynccontextmanager
-async def _account(venue: Venue, seed: int) -> AsyncIterator[Trader]:
+async def _account(venue: Venue, seed: int, registry: PluginRegistry) -> AsyncIterator[Trader]:
     """An account that no other scenario has, on a venue that many have after one another."""
     account = Account(
         key=f"key-{seed:06d}-of-{venue.name}",
@@ -422,9 +486,15 @@ async def _account(venue: Venue, seed: int) -> AsyncIterator[Trader]:
         "options": {"reconnect_delay": 0.02, "reconnect_max_delay": 0.05},
         **keys,
     }
-    async with PluginManager.from_config({"exchanges": {"main": config}}) as manager:
-        handle = manager.get_plugin("main")
-        await handle.get_symbols()
+    async with AsyncExitStack() as stack:
+
+        async def start() -> ExchangeHandle:
+            manager = PluginManager.from_config({"exchanges": {"main": config}}, registry=registry)
+            handle = (await stack.enter_async_context(manager)).get_plugin("main")
+            await handle.get_symbols()
+            return handle
+
+        handle = await _asked(start)
         for name in (SPOT, LINEAR):
             venue.freeze_book(handle.symbol(name).market, handle.symbol(name).venue_id)
         try:
@@ -433,9 +503,9 @@ async def _account(venue: Venue, seed: int) -> AsyncIterator[Trader]:
             venue.exchange.cancel_all(account)
 
 
-async def play(scenario: Scenario, venue: Venue, spread: Spread) -> None:
+async def play(scenario: Scenario, venue: Venue, spread: Spread, registry: PluginRegistry) -> None:
     """Play one scenario and add it to the spread. Raises Violation, or whatever else went wrong."""
-    async with _account(venue, scenario.seed) as trader:
+    async with _account(venue, scenario.seed, registry) as trader:
         placed = await Play(scenario, trader).run()
         for one in placed:
             spread.add(venue.name, one, trader.true_order(one.name))
@@ -447,13 +517,15 @@ async def campaign(name: str, seeds: Iterable[int], spread: Spread) -> list[str]
     """Play those of the seeds that belong to one venue, several at a time: what went wrong, and how to see it again."""
     waiting = deque(seed for seed in seeds if venue_of(seed) == name)
     failures: dict[int, str] = {}
+    registry = PluginRegistry()
 
     async def play_some() -> None:
-        async with Emulator([name], seed=3, enforce_limits=False) as emulator:
+        # The books stand still, so they need neither be deep nor be looked at often.
+        async with Emulator([name], seed=3, enforce_limits=False, levels=40, step_ms=500) as emulator:
             while waiting:
                 seed = waiting.popleft()
                 try:
-                    await play(Scenario.of(seed), emulator.venues[name], spread)
+                    await play(Scenario.of(seed), emulator.venues[name], spread, registry)
                 except Exception as error:
                     why = error if isinstance(error, Violation) else "".join(traceback.format_exception(error))
                     failures[seed] = f"seed {seed} on {name} (again: nox -s faults -- --seed {seed})\n{why}"

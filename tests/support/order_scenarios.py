@@ -85,6 +85,10 @@ class Step:
     swaps: int
     gives_up: bool
     """The caller is cancelled while the order is on its way."""
+    again: bool
+    """A caller who was not told what became of the order sends it again under its name, against all advice."""
+    outage_s: float
+    """For so many seconds after the request, whatever came of it, the venue answers nobody."""
 
 
 @attrs.frozen
@@ -129,4 +133,6 @@ def _step(rng: Random, seed: int, number: int) -> Step:
         duplicates=rng.choice((1, 2, 3)) if rng.random() < 0.3 else 0,
         swaps=1 if rng.random() < 0.2 else 0,
         gives_up=gives_up,
+        again=given is not None and rng.random() < 0.5,
+        outage_s=rng.choice((0.1, 0.3)) if rng.random() < 0.1 else 0.0,
     )
