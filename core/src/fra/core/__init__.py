@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         Trade,
     )
     from fra.core.contract.orders import Fill, Order, OrderRequest, OrderStatus, OrderType, TimeInForce, UserEvent
+    from fra.core.contract.rules import order_problems, plain, size_problems
     from fra.core.contract.streams import StreamSink, StreamSource, StreamStatus, Subscription, Upstream
     from fra.core.contract.symbol import Asset, RefusedInstrument, Side, Symbol, SymbolList, canonical_asset
     from fra.core.contract.values import as_datetime, as_decimal, as_timestamp_ms
@@ -215,6 +216,9 @@ __all__ = [
     "connect",
     "hookimpl",
     "not_supported",
+    "order_problems",
+    "plain",
+    "size_problems",
     "structure_options",
 ]
 
@@ -302,6 +306,9 @@ _HOMES: Final = {
     "Position": "contract.account",
     "PositionMode": "contract.account",
     "PositionSide": "contract.account",
+    "order_problems": "contract.rules",
+    "plain": "contract.rules",
+    "size_problems": "contract.rules",
     "PriceLevel": "contract.book",
     "RateKind": "contract.models",
     "RateLimit": "contract.capabilities",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from decimal import ROUND_FLOOR, Decimal
 from typing import Final, final
 
 from fra.core.contract.capabilities import MarketKind
 from fra.core.contract.errors import InvalidOrder, SymbolNotFound
 from fra.core.contract.events import Event, SymbolsChanged
-from fra.core.contract.orders import OrderRequest, OrderType
-from fra.core.contract.symbol import RefusedInstrument, Side, Symbol, SymbolList
+from fra.core.contract.orders import OrderRequest
+from fra.core.contract.rules import order_problems
+from fra.core.contract.symbol import RefusedInstrument, Symbol, SymbolList
 
 _CLOSE_MATCHES: Final = 3
 
@@ -140,54 +140,6 @@ def kinds_of(name: str) -> tuple[MarketKind, ...]:
 
 
 def check_order(request: OrderRequest, symbol: Symbol, *, exchange: str) -> None:
-    """Hold an order to the rules of its symbol. Raises InvalidOrder naming the nearest valid values; changes nothing.
-
-    The minimum notional of an order without a price is the venue's to check.
-    """
-    problem = (
-        (None if symbol.active else f"{symbol} is not trading now")
-        or _grid("price", request.price, symbol.tick_size, symbol)
-        or _grid("trigger price", request.trigger_price, symbol.tick_size, symbol)
-        or _grid("amount", request.amount, symbol.lot_size, symbol)
-        or _size(request, symbol)
-    )
-    if problem is not None:
+    """Hold an order to the rules of its symbol. Raises InvalidOrder with the first that it breaks; changes nothing."""
+    for problem in order_problems(request, symbol):
         raise InvalidOrder(problem, exchange=exchange)
-
-
-def _grid(what: str, value: Decimal | None, step: Decimal, symbol: Symbol) -> str | None:
-    if value is None or value % step == 0:
-        return None
-    below = (value / step).to_integral_value(ROUND_FLOOR) * step
-    nearest = f"{plain(below)} and {plain(below + step)}" if below else plain(step)
-    return (
-        f"the {what} {plain(value)} of {symbol} is not a multiple of {plain(step)}: the nearest valid "
-        f"{'are' if below else 'is'} {nearest}"
-    )
-
-
-def _size(request: OrderRequest, symbol: Symbol) -> str | None:
-    unit, amount = symbol.amount_unit, request.amount
-    if amount is None:
-        if request.type is not OrderType.MARKET or request.side is not Side.BUY or symbol.kind.is_derivative:
-            return f"quote_amount is for spot market buys: give this order of {symbol} an amount in {unit}"
-        spent = request.quote_amount
-    else:
-        if symbol.min_amount is not None and amount < symbol.min_amount:
-            return f"the amount {plain(amount)} {unit} of {symbol} is below its minimum of {plain(symbol.min_amount)}"
-        if symbol.max_amount is not None and amount > symbol.max_amount:
-            return f"the amount {plain(amount)} {unit} of {symbol} is above its maximum of {plain(symbol.max_amount)}"
-        spent = amount if symbol.inverse else None if request.price is None else amount * request.price
-    # What only closes a position may be as small as the position.
-    if spent is None or symbol.min_notional is None or spent >= symbol.min_notional or request.reduce_only:
-        return None
-    enough = ""
-    if amount is not None and request.price is not None and not symbol.inverse:
-        steps = -((symbol.min_notional / request.price) // -symbol.lot_size)
-        enough = f": the smallest valid amount at this price is {plain(steps * symbol.lot_size)} {unit}"
-    return f"{plain(spent)} {symbol.quote} of {symbol} is below its minimum of {plain(symbol.min_notional)}{enough}"
-
-
-def plain(value: Decimal) -> str:
-    """A number as people write it: no exponent, no trailing zeros."""
-    return format(value.normalize(), "f")

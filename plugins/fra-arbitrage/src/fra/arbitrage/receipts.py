@@ -12,8 +12,7 @@ from typing import Final
 
 import attrs
 
-from fra.cli.order_plan import bare
-from fra.core import FundingPayment, PositionSide, Symbol
+from fra.core import FundingPayment, PositionSide, Symbol, plain
 
 PENDING: Final = "pending"
 AS_EXPECTED: Final = "as expected"
@@ -154,11 +153,11 @@ def _causes(held: Held, settlement: Settlement, paid: Sequence[FundingPayment], 
     rates = {payment.rate for payment in paid if payment.rate is not None}
     rate = rates.pop() if len(rates) == 1 else settlement.charged
     if rate is not None and rate != settlement.rate:
-        yield f"the rate was {bare(rate * 100)} %, not {bare(settlement.rate * 100)} %"
+        yield f"the rate was {plain(rate * 100)} %, not {plain(settlement.rate * 100)} %"
     amounts = [abs(payment.position_amount) for payment in paid if payment.position_amount is not None]
     amount = sum(amounts, Decimal(0)) if len(amounts) == len(paid) else held.amount
     if amount != held.amount:
-        yield f"the position was {bare(amount)}, not {bare(held.amount)}"
+        yield f"the position was {plain(amount)}, not {plain(held.amount)}"
     explained = held.funding(settlement.rate if rate is None else rate, mark, amount)
     if _equal(received, explained):
         return
@@ -167,9 +166,9 @@ def _causes(held: Held, settlement: Settlement, paid: Sequence[FundingPayment], 
         ratio = received / explained
         implied = mark / ratio if held.symbol.inverse and ratio else mark * ratio
         if abs(implied / mark - 1) <= _MARK_LIMIT:
-            yield f"the mark price was {bare(round(implied, 8))}, not {bare(mark)}"
+            yield f"the mark price was {plain(round(implied, 8))}, not {plain(mark)}"
             return
-    yield f"{bare(round(received - explained, 8))} {held.asset} are unexplained"
+    yield f"{plain(round(received - explained, 8))} {held.asset} are unexplained"
 
 
 def _equal(first: Decimal, second: Decimal) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import attrs
 
-from fra.core import Side
+from fra.core import Side, order_problems
 
 if TYPE_CHECKING:
     from fra.core import OrderBook, OrderRequest, PriceLevel, Symbol
@@ -34,7 +34,7 @@ class Estimate:
 
 def estimate(request: OrderRequest, symbol: Symbol, book: OrderBook | None, fees: Mapping[str, Decimal]) -> Estimate:
     """What ``request`` comes to."""
-    problems = [*rule_problems(request, symbol)]
+    problems: list[str] = []
     average = at_once = None
     if request.trigger_price is None and book is not None and book.valid:
         levels = _within(request, book.asks if request.side is Side.BUY else book.bids)
@@ -51,8 +51,7 @@ def estimate(request: OrderRequest, symbol: Symbol, book: OrderBook | None, fees
     notional = request.quote_amount
     if request.amount is not None:
         notional = request.amount if symbol.inverse else None if price is None else request.amount * price
-    if request.amount is not None and price is not None:
-        problems += size_problems(symbol, request.amount, price, closing=request.reduce_only)
+    problems = [*order_problems(request, symbol, price=price), *problems]
     mid = book.mid if book is not None and book.valid else None
     slippage = None
     if average is not None and mid is not None:
@@ -102,36 +101,3 @@ def fee_rate(fees: Mapping[str, Decimal], symbol: Symbol, *, maker: bool = False
     role = "maker" if maker else "taker"
     own = fees.get(f"{symbol.kind.value}.{role}")
     return own if own is not None else fees.get(role)
-
-
-def rule_problems(request: OrderRequest, symbol: Symbol) -> Iterable[str]:
-    """Which rules of the symbol's grid the order breaks, each with the nearest valid values."""
-    if not symbol.active:
-        yield f"{symbol} is not trading now"
-    grids = (
-        ("price", request.price, symbol.tick_size),
-        ("trigger price", request.trigger_price, symbol.tick_size),
-        ("amount", request.amount, symbol.lot_size),
-    )
-    for what, value, step in grids:
-        if value is not None and value % step:
-            below = (value / step).to_integral_value(ROUND_FLOOR) * step
-            nearest = " and ".join(bare(near) for near in (below, below + step) if near)
-            yield f"the {what} {bare(value)} is not a multiple of {bare(step)}: the nearest valid are {nearest}"
-
-
-def size_problems(symbol: Symbol, amount: Decimal, price: Decimal, *, closing: bool = False) -> Iterable[str]:
-    """Which of the venue's limits on size ``amount`` breaks at ``price``; closing orders may be of little notional."""
-    unit = symbol.amount_unit
-    if symbol.min_amount is not None and amount < symbol.min_amount:
-        yield f"{bare(amount)} {unit} of {symbol} is below its minimum of {bare(symbol.min_amount)}"
-    if symbol.max_amount is not None and amount > symbol.max_amount:
-        yield f"{bare(amount)} {unit} of {symbol} is above its maximum of {bare(symbol.max_amount)}"
-    notional = symbol.notional(amount, price)
-    if symbol.min_notional is not None and notional < symbol.min_notional and not closing:
-        yield f"{bare(notional)} {symbol.quote} of {symbol} is below its minimum of {bare(symbol.min_notional)}"
-
-
-def bare(value: Decimal) -> str:
-    """A number as people write it: no exponent, no trailing zeros."""
-    return format(value.normalize(), "f")

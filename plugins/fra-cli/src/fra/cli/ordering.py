@@ -14,7 +14,7 @@ from fra.cli import figures, json_lines, orders
 from fra.cli.account import Account, account_of
 from fra.cli.consent import Consent
 from fra.cli.exit_codes import CommandFailed
-from fra.cli.order_plan import Estimate, bare, estimate
+from fra.cli.order_plan import Estimate, estimate
 from fra.cli.placement import Placement, find, place, to_its_end
 from fra.cli.plan import Plan, command_line
 from fra.cli.plan_id import client_order_id
@@ -33,6 +33,7 @@ from fra.core import (
     PositionSide,
     Symbol,
     TimeInForce,
+    plain,
 )
 
 if TYPE_CHECKING:
@@ -130,19 +131,19 @@ def terms_of(request: OrderRequest) -> dict[str, object]:
     """Everything that makes the order what it is; the same number is the same text."""
     fields = {field.name: getattr(request, field.name) for field in attrs.fields(OrderRequest)}
     return json_lines.plain(
-        {name: bare(value) if isinstance(value, Decimal) else value for name, value in fields.items()}
+        {name: plain(value) if isinstance(value, Decimal) else value for name, value in fields.items()}
     )
 
 
 def command_of(request: OrderRequest, exchange: str, config: Path | None = None) -> str:
     """The command that plans this order."""
     words: list[str | None] = ["order", request.side.value, request.symbol]
-    words.append(bare(request.amount if request.amount is not None else request.quote_amount or Decimal(0)))
+    words.append(plain(request.amount if request.amount is not None else request.quote_amount or Decimal(0)))
     words += ["-e", exchange]
     words += ["--quote"] if request.quote_amount is not None else []
-    words += ["--price", bare(request.price)] if request.price is not None else []
+    words += ["--price", plain(request.price)] if request.price is not None else []
     if request.trigger_price is not None:
-        words += ["--stop" if request.type is OrderType.STOP else "--take-profit", bare(request.trigger_price)]
+        words += ["--stop" if request.type is OrderType.STOP else "--take-profit", plain(request.trigger_price)]
     words += ["--tif", request.time_in_force.value] if request.time_in_force is not TimeInForce.GTC else []
     words += ["--post-only"] if request.post_only else []
     words += ["--reduce-only"] if request.reduce_only else []
@@ -161,15 +162,15 @@ def _ends_at_once(request: OrderRequest) -> bool:
 
 def _at_stake(request: OrderRequest, symbol: Symbol, figured: Estimate) -> str:
     if figured.notional is not None:
-        return f"{bare(round(figured.notional, 2))} {symbol.quote}"
-    return f"{bare(request.amount or Decimal(0))} {symbol.amount_unit}"
+        return f"{plain(round(figured.notional, 2))} {symbol.quote}"
+    return f"{plain(request.amount or Decimal(0))} {symbol.amount_unit}"
 
 
 def _at_once(request: OrderRequest, figured: Estimate) -> str:
     if figured.at_once is None:
         return "all of it" if request.type is OrderType.MARKET else "nothing, it waits for its trigger"
     rest = "rests" if request.time_in_force is TimeInForce.GTC else "is cancelled"
-    return f"{bare(figured.at_once)}, the rest {rest}" if figured.at_once != request.amount else "all of it"
+    return f"{plain(figured.at_once)}, the rest {rest}" if figured.at_once != request.amount else "all of it"
 
 
 def plan_table(
@@ -233,4 +234,4 @@ def plan_fields(
 
 
 def _money(value: Decimal | None, places: int) -> str:
-    return figures.UNKNOWN if value is None else bare(round(value, places))
+    return figures.UNKNOWN if value is None else plain(round(value, places))

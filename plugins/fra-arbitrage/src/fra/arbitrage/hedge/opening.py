@@ -32,13 +32,13 @@ from fra.cli import figures, json_lines
 from fra.cli.account import Account, account_of
 from fra.cli.consent import Consent
 from fra.cli.exit_codes import CommandFailed, ExitCode
-from fra.cli.order_plan import bare
 from fra.cli.ordering import refuse_a_second_time, terms_of
 from fra.cli.placement import PATIENCE, to_its_end
 from fra.cli.plan import Plan, command_line
 from fra.cli.plan_id import client_order_id
 from fra.cli.session import open_session
 from fra.cli.table import say, show
+from fra.core import plain
 
 if TYPE_CHECKING:
     from fra.cli.session import Session
@@ -130,9 +130,9 @@ async def prepare(
         accounts=[account_of(handle, session.config(handle.name)) for handle in handles],
         terms={
             "hedge": [terms_of(leg.request) for leg in hedge.legs] if hedge.units > 0 else [],
-            "leverage": None if request.leverage is None else bare(request.leverage),
+            "leverage": None if request.leverage is None else plain(request.leverage),
         },
-        amount=f"{'?' if notional is None else bare(round(notional, 2))} {hedge.market.quote}",
+        amount=f"{'?' if notional is None else plain(round(notional, 2))} {hedge.market.quote}",
         command=command_of(hedge, hedge_modes, config),
     )
     return Opening(hedge=hedge, handles=(handles[0], handles[1]), plan=plan)
@@ -146,11 +146,11 @@ def command_of(hedge: HedgePlan, hedge_modes: Collection[str] = (), config: Path
     if request.at_market:
         words.append("--market")
     for leg, option in ((hedge.long, "--long-limit"), (hedge.short, "--short-limit")):
-        words += [option, bare(leg.limit)] if leg.limit is not None else []
+        words += [option, plain(leg.limit)] if leg.limit is not None else []
     if request.max_slippage != DEFAULT_MAX_SLIPPAGE:
-        words += ["--max-slippage", bare(request.max_slippage)]
-    words += ["--max-gap", bare(request.max_gap)] if request.max_gap != DEFAULT_MAX_GAP else []
-    words += ["--leverage", bare(request.leverage)] if request.leverage is not None else []
+        words += ["--max-slippage", plain(request.max_slippage)]
+    words += ["--max-gap", plain(request.max_gap)] if request.max_gap != DEFAULT_MAX_GAP else []
+    words += ["--leverage", plain(request.leverage)] if request.leverage is not None else []
     words += [] if request.check_margin else ["--any-margin"]
     for name in hedge_modes:
         words += ["--hedge-mode", name]
@@ -175,8 +175,8 @@ async def send(opening: Opening, seed: str, *, again: bool = False, patience: fl
 
 
 def _words(request: OrderRequest) -> str:
-    price = "at the market" if request.price is None else f"at {bare(request.price)} or better"
-    return f"{request.side.value} {bare(request.amount or Decimal(0))} {request.symbol} {price}"
+    price = "at the market" if request.price is None else f"at {plain(request.price)} or better"
+    return f"{request.side.value} {plain(request.amount or Decimal(0))} {request.symbol} {price}"
 
 
 def _leg(handle: ExchangeHandle, leg: LegPlan, seed: str) -> Leg:

@@ -15,8 +15,7 @@ from fra.arbitrage.depth import Fill, base_levels, walk
 from fra.arbitrage.hedge.size import Size, common_lot, round_down, round_up, to_amount, to_units, trim, unit_name
 from fra.arbitrage.settlements import DAY_MS, BreakEven, break_even, funding_over
 from fra.arbitrage.spread import DEFAULT_MAX_GAP, Market, Quote, price_gap
-from fra.cli.order_plan import bare, size_problems
-from fra.core import OrderRequest, OrderType, Position, PositionSide, Side, TimeInForce
+from fra.core import OrderRequest, OrderType, Position, PositionSide, Side, TimeInForce, plain, size_problems
 
 DEFAULT_MAX_SLIPPAGE: Final = Decimal("0.005")
 _PRECISION: Final = 60
@@ -175,7 +174,7 @@ def _plan(long: Venue, short: Venue, request: HedgeRequest, *, now_ms: int) -> H
     if price is not None and units < least:
         smallest = Size(least, unit_name(first))
         problems.append(
-            f"{bare(asked)} {unit_name(first)} is less than both venues trade: the smallest --size is {smallest}"
+            f"{plain(asked)} {unit_name(first)} is less than both venues trade: the smallest --size is {smallest}"
         )
     problems += [problem for leg in legs for problem in leg.problems]
     fees = _sum(leg.fees for leg in legs)
@@ -245,7 +244,7 @@ def _leg(venue: Venue, side: PositionSide, units: Decimal, request: HedgeRequest
         if checked > 0:
             problems += [f"{venue.name}: {problem}" for problem in size_problems(symbol, amount, checked)]
     if limit is not None and limit % symbol.tick_size:
-        problems.append(f"{venue.name}: the limit {bare(limit)} is not a multiple of {bare(symbol.tick_size)}")
+        problems.append(f"{venue.name}: the limit {plain(limit)} is not a multiple of {plain(symbol.tick_size)}")
     notional, leaving = _notional(symbol.inverse, amount, entry), _notional(symbol.inverse, amount, leave)
     rate = quote.taker_fee
     fees = None if rate is None or notional is None or leaving is None else (notional + leaving) * rate
@@ -296,10 +295,10 @@ def _depth_problems(venue: Venue, side: PositionSide, entry: Fill, leave: Fill, 
     for walked, levels in ((entry, into), (leave, out)):
         if not walked.complete:
             base = venue.quote.symbol.base
-            yield f"{venue.name}: too thin: the {levels} hold {bare(walked.filled)} {base} of {bare(walked.wanted)}"
+            yield f"{venue.name}: too thin: the {levels} hold {plain(walked.filled)} {base} of {plain(walked.wanted)}"
     if limit is not None and entry.worst is not None and (entry.worst > limit if buys else entry.worst < limit):
         yield (
-            f"{venue.name}: the size reaches to {bare(entry.worst)} in the book, beyond {bare(limit)}: "
+            f"{venue.name}: the size reaches to {plain(entry.worst)} in the book, beyond {plain(limit)}: "
             "a smaller --size, or a larger --max-slippage"
         )
 
@@ -312,7 +311,7 @@ def _obstacles(leg: LegPlan, *, check_margin: bool) -> Iterator[str]:
     held = venue.held
     if held is not None and held.amount and held.side is not leg.side and not venue.hedge_mode:
         yield (
-            f"{venue.name}: {bare(held.amount)} {symbol.amount_unit} are open on the {held.side.value} side, "
+            f"{venue.name}: {plain(held.amount)} {symbol.amount_unit} are open on the {held.side.value} side, "
             f"which the {leg.side.value} leg would close"
         )
     if not check_margin:
@@ -322,13 +321,13 @@ def _obstacles(leg: LegPlan, *, check_margin: bool) -> Iterator[str]:
         yield f"{venue.name}: the available margin is unknown"
     elif leg.margin is not None and venue.free < leg.margin:
         assumed = "" if leg.leverage is not None else " at leverage 1, since it is unknown (--leverage N sets it)"
-        needed, free = bare(round(leg.margin, 8)), bare(round(venue.free, 8))
+        needed, free = plain(round(leg.margin, 8)), plain(round(venue.free, 8))
         yield f"{venue.name}: {needed} {coin} of margin are needed, and {free} are free{assumed}"
 
 
 def _notes(legs: list[LegPlan], asked: Decimal, units: Decimal, lot: Decimal, unit: str) -> Iterator[str]:
     if units != asked:
-        yield f"the size is rounded down to {bare(units)} {unit}, in lots of {bare(lot)} that both venues trade"
+        yield f"the size is rounded down to {plain(units)} {unit}, in lots of {plain(lot)} that both venues trade"
     for leg in legs:
         quote = leg.venue.quote
         if quote.funding.interval is None:

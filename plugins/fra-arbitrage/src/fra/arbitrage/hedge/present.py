@@ -11,11 +11,10 @@ from fra.arbitrage.hedge.plan import HedgePlan, LegPlan
 from fra.arbitrage.hedge.size import to_units, trim
 from fra.cli import figures, json_lines
 from fra.cli.account import Account
-from fra.cli.order_plan import bare
 from fra.cli.ordering import ask_for, command_of
 from fra.cli.plan import Plan
 from fra.cli.table import Column, Table
-from fra.core import PositionSide
+from fra.core import PositionSide, plain
 
 Text = tuple[str, str, str]
 _PLACES = 4
@@ -57,7 +56,7 @@ def footnotes(hedge: HedgePlan) -> Iterator[str]:
     quote, hold = hedge.market.quote, figures.duration(hedge.request.hold_ms / 1000)
     yield ""
     yield (
-        f"exposure: {bare(hedge.units)} {hedge.unit} long and {bare(hedge.units)} {hedge.unit} short, net 0; "
+        f"exposure: {plain(hedge.units)} {hedge.unit} long and {plain(hedge.units)} {hedge.unit} short, net 0; "
         f"prices {figures.percent(hedge.gap, places=3, signed=False)} apart"
     )
     parts = f"{_money(hedge.fees)} fees, {_money(hedge.slippage)} slippage"
@@ -83,8 +82,8 @@ def break_even_text(hedge: HedgePlan) -> str:
 
 def order_text(leg: LegPlan) -> str:
     """``buy 0.5 BTC at 100.5 or better, IOC``."""
-    amount = f"{leg.order_side.value} {bare(leg.amount)} {leg.venue.quote.symbol.amount_unit}"
-    return f"{amount} at the market" if leg.limit is None else f"{amount} at {bare(leg.limit)} or better, IOC"
+    amount = f"{leg.order_side.value} {plain(leg.amount)} {leg.venue.quote.symbol.amount_unit}"
+    return f"{amount} at the market" if leg.limit is None else f"{amount} at {plain(leg.limit)} or better, IOC"
 
 
 def plan_fields(hedge: HedgePlan, plan: Plan) -> dict[str, object]:
@@ -163,9 +162,9 @@ def result_table(result: Result) -> Table[Holding]:
         Column[Holding]("LEG", lambda leg: leg.side.value),
         Column[Holding]("EXCHANGE", lambda leg: leg.exchange),
         Column[Holding]("SYMBOL", lambda leg: leg.symbol.name),
-        Column[Holding]("ASKED", lambda leg: bare(leg.asked), right=True),
+        Column[Holding]("ASKED", lambda leg: plain(leg.asked), right=True),
         Column[Holding]("FILLED", lambda leg: _span(leg.entry.least, leg.entry.most), right=True),
-        Column[Holding]("AT", lambda leg: figures.UNKNOWN if leg.price is None else bare(leg.price), right=True),
+        Column[Holding]("AT", lambda leg: figures.UNKNOWN if leg.price is None else plain(leg.price), right=True),
         Column[Holding]("UNWOUND", _unwound, right=True, weight=5),
         Column[Holding]("HOLDS", lambda leg: f"{_span(leg.least, leg.most)} {leg.symbol.amount_unit}", right=True),
         Column[Holding]("ORDER", lambda leg: leg.entry.request.client_order_id or "-", weight=4),
@@ -236,7 +235,7 @@ def naked_text(result: Result) -> str:
     leg = result.long if most > 0 and most >= -least else result.short
     low, high = (least, most) if leg.side is PositionSide.LONG else (-most, -least)
     unit = leg.symbol.quote if leg.symbol.inverse else leg.symbol.asset
-    amount = bare(low) if low == high else f"between {bare(max(low, Decimal(0)))} and {bare(high)}"
+    amount = plain(low) if low == high else f"between {plain(max(low, Decimal(0)))} and {plain(high)}"
     return f"{amount} {unit} of the {leg.side.value} leg on {leg.exchange} are naked"
 
 
@@ -248,7 +247,7 @@ def _unwound(leg: Holding) -> str:
 
 
 def _span(least: Decimal, most: Decimal) -> str:
-    return bare(least) if least == most else f"{bare(least)} to {bare(most)}"
+    return plain(least) if least == most else f"{plain(least)} to {plain(most)}"
 
 
 def _short(value: Decimal | None) -> Decimal | None:
@@ -257,11 +256,11 @@ def _short(value: Decimal | None) -> Decimal | None:
 
 
 def _price(fill: Fill) -> str:
-    return figures.UNKNOWN if fill.price is None else bare(round(fill.price, 8))
+    return figures.UNKNOWN if fill.price is None else plain(round(fill.price, 8))
 
 
 def _money(value: Decimal | None) -> str:
-    return figures.UNKNOWN if value is None else bare(round(value, _PLACES))
+    return figures.UNKNOWN if value is None else plain(round(value, _PLACES))
 
 
 def _flow(value: Decimal | None) -> str:
@@ -287,7 +286,7 @@ def _margin(leg: LegPlan) -> str:
 
 
 def _leverage(leg: LegPlan) -> str:
-    return f"{figures.UNKNOWN} (1 assumed)" if leg.leverage is None else f"{bare(leg.leverage)}x"
+    return f"{figures.UNKNOWN} (1 assumed)" if leg.leverage is None else f"{plain(leg.leverage)}x"
 
 
 def _is_never(hedge: HedgePlan) -> bool:
@@ -299,4 +298,4 @@ def matched_text(result: Result) -> str:
     """``0.5 BTC on both legs``."""
     symbol = result.long.symbol
     unit = symbol.quote if symbol.inverse else symbol.asset
-    return f"{bare(min(to_units(leg.symbol, leg.least) for leg in result.legs))} {unit} on both legs"
+    return f"{plain(min(to_units(leg.symbol, leg.least) for leg in result.legs))} {unit} on both legs"

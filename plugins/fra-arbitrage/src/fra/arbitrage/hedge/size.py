@@ -13,8 +13,7 @@ from typing import Final
 
 import attrs
 
-from fra.cli.order_plan import bare
-from fra.core import Symbol
+from fra.core import Symbol, plain
 
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)(?:\s*([A-Za-z]\w*)|[\s:]\s*(\w+))?")
 _PRECISION: Final = 60
@@ -49,12 +48,12 @@ class Size:
 
     def __str__(self) -> str:
         coin = self.coin or ""
-        return f"{bare(self.value)}{':' if coin[:1].isdigit() else ''}{coin}"
+        return f"{plain(self.value)}{':' if coin[:1].isdigit() else ''}{coin}"
 
 
 def trim(value: Decimal) -> Decimal:
     """The same number without the zeros at its end."""
-    return Decimal(bare(value))
+    return Decimal(plain(value))
 
 
 def unit_name(symbol: Symbol) -> str:
