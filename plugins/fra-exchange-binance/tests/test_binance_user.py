@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -537,3 +537,42 @@ async def test_what_happened_on_spot_is_found_by_the_assets_that_changed() -> No
         await venue.until(lambda: mine.of(Fill))
     assert set(asked) == {"LTCUSDT"}
     assert [(fill.trade_id, fill.amount) for fill in mine.of(Fill)] == [("5", Decimal(1))]
+
+
+def failing_once(answer: object) -> Callable[[Mapping[str, str]], object]:
+    """An answer before which the venue is too busy once."""
+    tried: list[Mapping[str, str]] = []
+
+    def given(params: Mapping[str, str]) -> object:
+        tried.append(params)
+        if len(tried) == 1:
+            return Refusal(-1001, "Internal error; unable to process your request.", 500)
+        return answer(params) if callable(answer) else answer
+
+    return given
+
+
+async def test_an_order_that_ended_unheard_is_told_also_when_the_first_backfill_fails_half_way() -> None:
+    venue = BinanceAccount()
+    async with account(("usdm",), venue, retries=0) as mine:
+        await venue.sockets[0].push(update())
+        await venue.until(lambda: mine.of(Order))
+        ended = {"symbol": "BTCUSDT", "orderId": 22, "clientOrderId": "mine-1", "price": "70000", "origQty": "0.010"}
+        ended |= {"executedQty": "0", "status": "CANCELED", "side": "BUY", "type": "LIMIT", "time": T, "updateTime": T}
+        venue.answers |= {"GET /fapi/v1/order": ended, "GET /fapi/v1/income": failing_once([])}
+        await venue.sockets[0].cut()
+        await venue.until(lambda: mine.of(Order)[-1].status is OrderStatus.CANCELED)
+    assert len(venue.named("GET /fapi/v1/income")) == 2
+
+
+async def test_spot_trades_are_told_also_when_the_first_backfill_fails_half_way() -> None:
+    venue = BinanceAccount()
+    async with account(("spot",), venue, retries=0) as mine:
+        balances = [{"asset": "LTC", "free": "1", "locked": "0"}, {"asset": "USDT", "free": "9", "locked": "0"}]
+        fill = {"symbol": "LTCUSDT", "id": 5, "orderId": 3, "price": "90", "qty": "1", "commission": "0.1"}
+        fill |= {"commissionAsset": "USDT", "time": T, "isBuyer": True, "isMaker": False}
+        venue.answers |= {"GET /api/v3/account": {"balances": balances}, "GET /api/v3/myTrades": failing_once([fill])}
+        await venue.sockets[0].cut()
+        await mine.asked_anew()
+        await venue.until(lambda: mine.complete)
+    assert [fill.trade_id for fill in mine.of(Fill)] == ["5"]

@@ -58,6 +58,8 @@ class UserData:
         self._plugin = plugin
         self._open: dict[tuple[str, str], Symbol] = {}
         self._totals: dict[tuple[str, str], Decimal] = {}
+        self._lost_at: dict[str, dict[tuple[str, str], Decimal]] = {}
+        """By market, what was there when a backfill began, until one succeeds."""
         self._net: dict[str, PositionSide] = {}
         self._strange: set[tuple[str, str]] = set()
         self._asking: set[str] = set()
@@ -253,11 +255,19 @@ class UserData:
         """How the account stands, and what happened since ``since_ms``."""
         await self._plugin.listed()
         parts = await asyncio.gather(*(self._market_now(market, since_ms) for market in self._plugin.markets))
+        # Only now: a backfill that fails is begun anew, and must find all of it again.
+        self._lost_at.clear()
+        listed = (await self._plugin.listed()).values()
+        by_name = {**self._plugin.traded, **{symbol.name: symbol for symbol in listed}}
+        for steps, _ in parts:
+            for step in steps:
+                if isinstance(step, Order):
+                    self._note(step, by_name[step.symbol])
         return [event for steps, _ in parts for event in steps] + [event for _, states in parts for event in states]
 
     async def _market_now(self, market: str, since_ms: int | None) -> tuple[list[UserEvent], list[UserEvent]]:
         plugin = self._plugin
-        totals = dict(self._totals)
+        totals = self._lost_at.setdefault(market, dict(self._totals))
         before = {key: symbol for key, symbol in self._open.items() if symbol.market == market}
         opened = await plugin.open_orders(market)
         states: list[UserEvent] = [*await self._balances(market)]
@@ -274,18 +284,14 @@ class UserData:
             for symbol in symbols:
                 found += await self._since(symbol, since_ms)
             steps += sorted(found, key=lambda step: step.timestamp_ms or 0)
-        listed = await plugin.listed()
-        by_name = {symbol.name: symbol for symbol in listed.values() if symbol.market == market}
-        for order in opened:
-            self._note(order, by_name[order.symbol])
         return [*steps, *opened], states
 
     async def _ended(self, symbol: Symbol, order_id: str) -> Order | None:
         """What became of an order that is not open any more; None where the venue has forgotten it."""
-        self._open.pop((symbol.name, order_id), None)
         try:
             return await self._plugin.get_order(order_id, symbol)
         except OrderNotFound as error:
+            self._open.pop((symbol.name, order_id), None)
             self._plugin.streams.report(error, where="account")
             return None
 
