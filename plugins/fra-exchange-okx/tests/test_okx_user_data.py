@@ -273,6 +273,39 @@ async def test_what_comes_before_the_instruments_are_known_is_told_when_they_are
     assert fill.trade_id == "900"
 
 
+async def test_what_comes_before_the_instruments_are_known_is_told_also_when_the_account_is_busy_at_first(
+    venue: Any,
+) -> None:
+    listed = venue.answers["GET public/instruments"]
+    known = asyncio.Event()
+
+    def busy_once(params: Any) -> Any:
+        venue.answers["GET account/balance"] = []
+        return {"code": "50013", "msg": "Systems are busy", "data": []}
+
+    async def later(params: Any) -> Any:
+        await known.wait()
+        return listed(params)
+
+    async with venue.serve() as url:
+        settings = {"exchange_id": "okx", "base_url": url, "options": {"retries": 0}, **venue.keys}
+        async with PluginManager.from_config(ConfigManager.from_mapping({"exchanges": {"okx": settings}})) as manager:
+            okx = manager.get_plugin("okx")
+            account = Account(venue, okx, okx.subscribe_user_data())
+            await account.stream.ready()
+            venue.answers["GET public/instruments"] = later  # the new plugin has to ask for them anew
+            reload = asyncio.create_task(manager.reload_plugin("okx"))
+            await venue.until(lambda: len({name for socket in venue.sockets[2:] for name in socket.channels}) == 4)
+            await venue.socket("orders").push("orders", FILLED, instType="SWAP")
+            await venue.until(lambda: venue.asked("GET public/instruments")[2:])
+            assert account.of(Fill) == []
+            venue.answers["GET account/balance"] = busy_once
+            known.set()
+            await reload
+            (fill,) = await account.until(Fill)
+    assert fill.trade_id == "900"
+
+
 # --- what happens while nobody listens
 
 

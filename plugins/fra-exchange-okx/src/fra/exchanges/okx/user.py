@@ -56,10 +56,10 @@ class UserData:
     async def _since(self, since: int | None) -> list[UserEvent]:
         await self._plugin.load_symbols()
         self._ready = True
-        held, self._held = self._held, []
-        early = [event for told in held for event in told()]
+        early = [event for told in self._held for event in told()]
         self._sides.clear()
         now = await self._account_now(since)
+        self._held.clear()  # only now: where the account does not answer this is done again
         for event in now:
             if isinstance(event, Position) and not event.hedge_mode:
                 self._sides.setdefault(event.symbol, event.side)  # a push in the meantime is newer
