@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 from fra.core import (
     Balance,
@@ -24,11 +24,13 @@ from fra.core import (
 from fra.exchanges.htx import account_convert as convert
 from fra.exchanges.htx import account_tables as tables
 from fra.exchanges.htx import orders
-from fra.exchanges.htx.listings import HTXListings
+from fra.exchanges.htx.listings import HTXListings, Listing
 from fra.exchanges.htx.tables import LINEAR, SPOT
 from fra.exchanges.htx.trading_spot import SpotTrading
 from fra.exchanges.htx.trading_swap import SwapTrading
 from fra.exchanges.htx.trading_union import UnionTrading
+
+T = TypeVar("T", Order, Fill)
 
 _MULTI: Final = 1
 
@@ -239,11 +241,8 @@ class HTXTrading(HTXListings):
         begin = self.span(None, None)[0]
         for symbol in places:
             source = self.spot if symbol is None else await self.swaps()
-            start, now = since, self.clock.now_ms()
-            while start < now:
-                fills += await source.fills(symbol, (start, None, None))
-                start = self.span(start, None)[1]
-            for order in await source.history(symbol, (begin, None, None)):
+            fills += await self._whole(source.fills, symbol, since, lambda fill: (fill.timestamp_ms, fill.trade_id))
+            for order in await self._whole(source.history, symbol, begin, lambda o: (o.created_ms or 0, o.id or "")):
                 if (order.timestamp_ms or 0) >= since:
                     ended[order.id] = order
             for fill in fills:
@@ -252,6 +251,24 @@ class HTXTrading(HTXListings):
                     ended[fill.order_id] = await self.get_order(fill.order_id, of)
         past = sorted(ended.values(), key=lambda order: order.timestamp_ms or 0)
         return [*past, *sorted(fills, key=lambda fill: fill.timestamp_ms)]
+
+    async def _whole(
+        self,
+        ask: Callable[[Symbol | None, Listing], Awaitable[list[T]]],
+        symbol: Symbol | None,
+        start: int,
+        key_of: Callable[[T], tuple[int, str]],
+    ) -> list[T]:
+        """All that a call lists from ``start`` on; a page may be the first of many. A key begins with the time."""
+        found: dict[object, T] = {}
+        now = self.clock.now_ms()
+        while start < now:
+            before = len(found)
+            for item in await ask(symbol, (start, None, None)):
+                found[key_of(item), item.side] = item
+            fresh = len(found) > before
+            start = max(key_of(item)[0] for item in found.values()) if fresh else self.span(start, None)[1]
+        return list(found.values())
 
     # --- parts
 

@@ -1,0 +1,62 @@
+"""What a backfill must find also on an account that is busy: pages and windows of the venues hide nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+import pytest_asyncio
+from traders import LINEAR, SPOT, VENUES, Trader, emulator, trading
+
+from fra.core import Order, OrderStatus, OrderType, StreamStatus
+from fra.emulator import Venue
+from fra.matching import OrderRequest as TrueRequest
+from fra.matching import OrderType as TrueType
+from fra.matching import Side as TrueSide
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+BUSY = 120
+"""More orders than a page of any venue's history has, but Binance's."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def venues() -> AsyncIterator[Mapping[str, Venue]]:
+    async with emulator() as running:
+        yield running.venues
+
+
+def resting(trader: Trader, order: Order, name: str) -> TrueRequest:
+    true = trader.true_order(order)
+    assert true.price is not None
+    return TrueRequest(
+        symbol=true.symbol, side=TrueSide.BUY, type=TrueType.LIMIT, amount=true.amount, price=true.price, client_id=name
+    )
+
+
+@pytest.mark.parametrize("symbol", [SPOT, LINEAR], ids=["spot", "linear"])
+@pytest.mark.parametrize("name", VENUES)
+async def test_an_order_cancelled_unheard_is_told_after_many_others(
+    venues: Mapping[str, Venue], name: str, symbol: str
+) -> None:
+    async with trading(venues[name], listen=True) as trader:
+        price = await trader.price(symbol, "0.05")
+        first = await trader.send(symbol, type=OrderType.LIMIT, price=price)
+        exchange = trader.venue.exchange
+        for number in range(BUSY):
+            exchange.place(trader.account, resting(trader, first, f"{700_000 + number}"))
+        exchange.cancel_all(trader.account)
+        await trader.told.until(lambda: trader.told.of(Order, id=first.id, status=OrderStatus.CANCELED))
+        last = await trader.send(symbol, type=OrderType.LIMIT, price=price)
+        await trader.told.until(lambda: trader.told.of(Order, id=last.id))
+        trader.venue.refuse_connections()
+        trader.venue.cut()
+        await trader.down()
+        exchange.cancel_all(trader.account)
+        trader.venue.refuse_connections(False)
+        assert trader.stream is not None
+        async with asyncio.timeout(10):
+            while trader.stream.status is not StreamStatus.LIVE:  # noqa: ASYNC110 - a status is not announced
+                await asyncio.sleep(0.01)
+        assert trader.told.of(Order, id=last.id)[-1].status is OrderStatus.CANCELED
