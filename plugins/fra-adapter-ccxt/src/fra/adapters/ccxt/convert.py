@@ -66,9 +66,9 @@ def scaled(value: object, symbol: Symbol) -> Decimal | None:
 
 
 def moment(value: object) -> int | None:
-    """UTC milliseconds, None where there are none."""
-    made = number(value)
-    return int(made) if made else None
+    """UTC milliseconds, None where there are none: venues write 0 and -1 for that too."""
+    made = positive(value)
+    return None if made is None else int(made)
 
 
 def side(value: object) -> Side:

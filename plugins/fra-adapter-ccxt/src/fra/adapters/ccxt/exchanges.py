@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from time import monotonic
 from typing import Final
 
+import attrs
+
 from fra.adapters.ccxt import urls
+from fra.adapters.ccxt.convert import Raw
+from fra.adapters.ccxt.funding import Interval, worded
+from fra.adapters.ccxt.numbers import number
 from fra.adapters.ccxt.plugin import CCXTAdapter
 from fra.adapters.ccxt.venue import LETTERS, Venue
-from fra.core import ClientOrderIdRule, IntervalSource, MarketKind, Operation
+from fra.core import ClientOrderIdRule, ExchangeError, Fill, IntervalSource, MarketKind, Operation, Symbol
 
 _LINEAR: Final = (MarketKind.LINEAR_SWAP,)
 _INVERSE: Final = (MarketKind.INVERSE_SWAP,)
 _SPOT: Final = (MarketKind.SPOT,)
+_DEFAULT: Final = timedelta(hours=8)
+_LEARN_AGAIN_S: Final = 600.0
 
 
 class BinanceCCXT(CCXTAdapter):
@@ -40,6 +50,30 @@ class BinanceCCXT(CCXTAdapter):
             "coinm": (1000, 500, 100, 50, 20, 10, 5),
         },
     )
+
+    _intervals: Mapping[str, timedelta] = {}
+    _learnt: float | None = None
+
+    async def learn_intervals(self, symbols: Sequence[Symbol]) -> None:
+        """Binance lists adjusted intervals only, in a call of its own; the list is asked for each ten minutes."""
+        if self._learnt is not None and monotonic() - self._learnt < _LEARN_AGAIN_S:
+            return
+        if any(symbol.kind.is_swap and not symbol.inverse for symbol in symbols):
+            try:
+                rows = await self.call("fetch_funding_intervals", params={"subType": "linear"})
+            except ExchangeError as error:
+                self.report(error, "funding intervals")  # the rate is still worth having
+                return
+            told = {name: worded(row.get("interval")) for name, row in rows.items()}
+            self._intervals = {name: interval for name, interval in told.items() if interval is not None}
+            self._learnt = monotonic()
+
+    def funding_interval(self, raw: Raw, symbol: Symbol) -> Interval:
+        """Binance, USD-M, "Get Funding Rate Info": symbols that it does not list settle each 8 hours."""
+        if symbol.inverse or self._learnt is None:
+            return None
+        found = self._intervals.get(symbol.name)
+        return (_DEFAULT, IntervalSource.VENUE_DEFAULT) if found is None else (found, IntervalSource.REPORTED)
 
 
 class OKXCCXT(CCXTAdapter):
@@ -93,7 +127,9 @@ class BybitCCXT(CCXTAdapter):
 
 
 class HTXCCXT(CCXTAdapter):
-    """HTX through ccxt: spot, linear and inverse perpetual swaps."""
+    """HTX through ccxt: spot, linear and inverse perpetual swaps. Linear needs multi-assets collateral mode, whose
+    paths are the only ones that ccxt asks. Client order ids are numbers, which ccxt keeps exactly up to 15 digits.
+    """
 
     venue = Venue(
         id="htx",
@@ -105,7 +141,7 @@ class HTXCCXT(CCXTAdapter):
             "inverse": {"type": "swap", "subType": "inverse"},
         },
         wallet_of={name: name for name in ("spot", "linear", "inverse")},
-        client_order_id_rule=ClientOrderIdRule(18, "0123456789", "1"),
+        client_order_id_rule=ClientOrderIdRule(15, "0123456789", "1"),
         by_client_id="param",
         settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
         types_as_flags=True,
@@ -113,6 +149,14 @@ class HTXCCXT(CCXTAdapter):
         book_depths=(150,),
     )
     missing = frozenset((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind)
+
+    def fill(self, raw: Raw, symbol: Symbol, received_ms: int) -> Fill:
+        """HTX, "Query Historical Order Details" of /v5: the fee is positive when paid. ccxt turns it round, as is right
+        for the older paths.
+        """
+        made = super().fill(raw, symbol, received_ms)
+        fee = number((raw.get("info") or {}).get("trade_fee"))
+        return made if fee is None or "fee_currency" not in raw["info"] else attrs.evolve(made, fee=fee)
 
 
 class BitgetCCXT(CCXTAdapter):

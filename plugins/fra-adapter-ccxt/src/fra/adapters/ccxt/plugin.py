@@ -88,7 +88,7 @@ class CCXTAdapter(CCXTTrading):
         found: list[Ticker] = []
         for market in self.markets:
             if any(symbol.kind in self.venue.markets[market] for symbol in wanted.values()):
-                rows = await self.call("fetch_tickers", None, self.scope(market))
+                rows = await self.call("fetch_tickers", None, params=self.scope(market))
                 found += [
                     self._ticker(row, symbol)
                     for row, symbol in self.named(rows.values())
@@ -112,7 +112,9 @@ class CCXTAdapter(CCXTTrading):
         limit: int | None = None,
     ) -> list[Kline]:
         """One page of the venue, as ccxt asks for it: the first ones from ``since``, else the latest."""
-        rows = await self.call("fetch_ohlcv", symbol.name, self._timeframe(interval), since, limit, _until(until))
+        rows = await self.call(
+            "fetch_ohlcv", symbol.name, self._timeframe(interval), since, limit, params=_until(until)
+        )
         made = [self._kline(row, symbol, interval) for row in rows]
         return convert.within(made, "open_ms", since, until)
 
@@ -149,7 +151,7 @@ class CCXTAdapter(CCXTTrading):
             here = [symbol for symbol in wanted.values() if symbol.market == market]
             if here:
                 names = None if symbols is None else [symbol.name for symbol in here]
-                rows = await self.call("fetch_funding_rates", names, self.scope(market))
+                rows = await self.call("fetch_funding_rates", names, params=self.scope(market))
                 found += [
                     self._rate(row, symbol)
                     for row, symbol in self.named(rows.values())
@@ -164,7 +166,7 @@ class CCXTAdapter(CCXTTrading):
         self, symbol: Symbol, *, since: int | None = None, until: int | None = None, limit: int | None = None
     ) -> list[FundingRate]:
         """One page of the venue; intervals are derived from the settlements in it, so the oldest has none."""
-        rows = await self.call("fetch_funding_rate_history", symbol.name, since, limit, _until(until))
+        rows = await self.call("fetch_funding_rate_history", symbol.name, since, limit, params=_until(until))
         made = funding.settled_rates(
             rows, symbol, received_ms=self.context.now_ms(), settled_at=lambda row: convert.moment(row.get("timestamp"))
         )
@@ -183,7 +185,7 @@ class CCXTAdapter(CCXTTrading):
         return self._pump(
             "orderbook",
             symbol,
-            lambda: self.client.watch_order_book(symbol.name, deepest),
+            lambda: self.watch("watch_order_book", symbol.name, deepest),
             cut,
             unwatch="un_watch_order_book",
             staleness=self.options.staleness,
@@ -207,7 +209,7 @@ class CCXTAdapter(CCXTTrading):
         return self._pump(
             "trades",
             symbol,
-            lambda: self.client.watch_trades(symbol.name),
+            lambda: self.watch("watch_trades", symbol.name),
             fresh,
             unwatch="un_watch_trades",
             lossless=True,
@@ -218,7 +220,7 @@ class CCXTAdapter(CCXTTrading):
             yield self._ticker(raw, symbol)
 
         return self._pump(
-            "ticker", symbol, lambda: self.client.watch_ticker(symbol.name), one, unwatch="un_watch_ticker"
+            "ticker", symbol, lambda: self.watch("watch_ticker", symbol.name), one, unwatch="un_watch_ticker"
         )
 
     def subscribe_klines(self, symbol: Symbol, interval: KlineInterval) -> StreamSource[Kline]:
@@ -231,7 +233,7 @@ class CCXTAdapter(CCXTTrading):
         return self._pump(
             f"klines {frame}",
             symbol,
-            lambda: self.client.watch_ohlcv(symbol.name, frame),
+            lambda: self.watch("watch_ohlcv", symbol.name, frame),
             each,
             unwatch="un_watch_ohlcv",
             unwatch_args=(frame,),
@@ -248,7 +250,7 @@ class CCXTAdapter(CCXTTrading):
 
         async def watch() -> Any:
             await self.learn_intervals((symbol,))
-            return await self.client.watch_funding_rate(symbol.name)
+            return await self.watch("watch_funding_rate", symbol.name)
 
         return self._pump("funding_rate", symbol, watch, one, unwatch="un_watch_funding_rate")
 

@@ -96,7 +96,7 @@ class CCXTSession(ExchangePluginInterface):
     @property
     def exchange_id(self) -> str:
         """ccxt's name of the exchange. Raises ConfigError when neither the plugin nor the options say it."""
-        named = self.venue.id or self.options.exchange_id
+        named = self.venue.id or self.options.exchange_id or self.config.exchange_id.removesuffix("ccxt")
         if not named:
             raise ConfigError(
                 "the plugin `ccxt` needs to know which exchange",
@@ -153,7 +153,7 @@ class CCXTSession(ExchangePluginInterface):
         self.pumps = Pumps(self)
 
     def settings(self) -> dict[str, object]:
-        """What ccxt's constructor is given: keys, time-out, proxies, the venue's settings, ``extra_params``."""
+        """What ccxt's constructor is given: keys, time-out, proxies, the venue's settings, the option ``ccxt``."""
         config = self.config
         made: dict[str, object] = {"timeout": int(config.timeout * 1000)}
         for key, secret in (
@@ -165,7 +165,7 @@ class CCXTSession(ExchangePluginInterface):
                 made[key] = secret.reveal()
         if config.proxy is not None:
             made |= {"httpProxy": config.proxy, "wsProxy": config.proxy}
-        merged = _merged(_merged(made, self.venue.settings), config.extra_params)
+        merged = _merged(_merged(made, self.venue.settings), self.options.ccxt)
         options = dict(merged.get("options") or {})  # type: ignore[call-overload]
         chosen = {self.venue.types[name] for name in self.markets}
         types = {name: name in chosen for name in self.venue.types.values()}
@@ -210,7 +210,7 @@ class CCXTSession(ExchangePluginInterface):
         """Load the markets. Raises what the venue answers."""
         try:
             await self.call("load_markets", True)
-            self._take_markets()
+            self.take_markets()
         except BaseException:
             await self.disconnect()
             raise
@@ -245,10 +245,13 @@ class CCXTSession(ExchangePluginInterface):
 
     # --- asking
 
-    async def call(self, method: str, *args: object, urgent: bool = False, **more: object) -> Any:
-        """``client.method(*args)``, with the errors of fra's tree. A refused clock is read anew, once."""
+    async def call(
+        self, method: str, *args: object, params: Mapping[str, object] | None = None, urgent: bool = False
+    ) -> Any:
+        """``client.method(*args, params)``, with the errors of fra's tree. A refused clock is read anew, once."""
         if self.client is None:
             raise ExchangeError("it is not connected", exchange=self.config.name)
+        more = self.with_params(params)
         token = _urgent.set(urgent)
         try:
             try:
@@ -261,6 +264,15 @@ class CCXTSession(ExchangePluginInterface):
             raise self.failure(error, method) from None
         finally:
             _urgent.reset(token)
+
+    async def watch(self, method: str, *args: object, params: Mapping[str, object] | None = None) -> Any:
+        """``client.method(*args, params)`` for the streams, whose pumps see to the errors."""
+        return await getattr(self.client, method)(*args, **self.with_params(params))
+
+    def with_params(self, params: Mapping[str, object] | None = None) -> dict[str, dict[str, object]]:
+        """ccxt's ``params`` with the configuration's ``extra_params`` before them; nothing where there are none."""
+        made = {**self.config.extra_params, **(params or {})}
+        return {"params": made} if made else {}
 
     def failure(self, error: Exception, what: str = "") -> ExchangeError:
         """The error of fra's tree; a hook for venues whose codes ccxt misreads."""
@@ -312,9 +324,10 @@ class CCXTSession(ExchangePluginInterface):
         if self._loaded:
             await self.call("load_markets", True)
         self._loaded = True
-        return self._take_markets()
+        return self.take_markets()
 
-    def _take_markets(self) -> SymbolList:
+    def take_markets(self) -> SymbolList:
+        """Make symbols of the markets that ccxt's client holds."""
         made = listing.symbols(self.client.markets.values(), self.make_symbol, self.names)
         self._symbols = {symbol.name: symbol for symbol in made}
         return made
@@ -328,6 +341,11 @@ class CCXTSession(ExchangePluginInterface):
             market_name=name,
             amount_mode=listing.DECIMAL_PLACES if mode == listing.SIGNIFICANT_DIGITS else None,
         )
+
+    @property
+    def symbols(self) -> Mapping[str, Symbol]:
+        """Every symbol by its name, as they were last loaded."""
+        return self._symbols
 
     def symbol(self, name: object) -> Symbol:
         """The symbol that ccxt calls so. Raises SymbolNotFound."""

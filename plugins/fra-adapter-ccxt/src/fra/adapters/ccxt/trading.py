@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -79,6 +79,18 @@ class CCXTTrading(CCXTSession):
             raise self._invalid(f"a {request.side.value} opens a {request.position_side.value} position")
         return {"hedged": True, **({"reduceOnly": True} if closing else {})}
 
+    def order(self, raw: Raw, symbol: Symbol) -> Order:
+        """A hook: one of ccxt's orders as ours."""
+        return convert.order(raw, symbol, status=self.order_status(raw, symbol))
+
+    def fill(self, raw: Raw, symbol: Symbol, received_ms: int) -> Fill:
+        """A hook: one of ccxt's own trades as ours."""
+        return convert.fill(raw, symbol, received_ms=received_ms)
+
+    def position(self, raw: Raw, symbol: Symbol) -> Position | None:
+        """A hook: one of ccxt's positions as ours; None for a flat one."""
+        return convert.position(raw, symbol)
+
     # --- account
 
     async def get_balance(self, market: str | None = None) -> list[Balance]:
@@ -93,7 +105,7 @@ class CCXTTrading(CCXTSession):
             used = {name: None}
         found: list[Balance] = []
         for name in used:
-            found += convert.balances(await self.call("fetch_balance", dict(wallets[name])), name)
+            found += convert.balances(await self.call("fetch_balance", params=wallets[name]), name)
         return found
 
     async def get_positions(self, symbol: Symbol | None = None) -> list[Position]:
@@ -101,11 +113,11 @@ class CCXTTrading(CCXTSession):
         for market in self.markets if symbol is None else (symbol.market,):
             if any(kind.is_swap for kind in self.venue.markets[market]):
                 names = None if symbol is None else [symbol.name]
-                rows = await self.call("fetch_positions", names, self.scope(market))
+                rows = await self.call("fetch_positions", names, params=self.scope(market))
                 found += [
                     made
                     for row, of in self.named(rows)
-                    if (made := convert.position(row, of)) is not None
+                    if (made := self.position(row, of)) is not None
                     and made.amount
                     and of.market == market
                     and (symbol is None or of.name == symbol.name)
@@ -125,7 +137,9 @@ class CCXTTrading(CCXTSession):
         for market in self.markets if symbol is None else (symbol.market,):
             if any(kind.is_swap for kind in self.venue.markets[market]):
                 params = self._ranged(market if symbol is None else None, until)
-                rows = await self.call("fetch_funding_history", symbol.name if symbol else None, since, limit, params)
+                rows = await self.call(
+                    "fetch_funding_history", symbol.name if symbol else None, since, limit, params=params
+                )
                 found += [convert.funding_payment(row, of) for row, of in self.named(rows)]
         found = convert.within(found, "timestamp_ms", since, until)
         return sorted(found, key=lambda payment: payment.timestamp_ms)
@@ -135,7 +149,7 @@ class CCXTTrading(CCXTSession):
         if leverage != leverage.to_integral_value():
             raise self._cannot(f"ccxt sets whole leverages, not {leverage}")
         params = {"marginMode": self.options.margin_mode} if self.venue.margin_mode_param else {}
-        await self._set("set_leverage", int(leverage), symbol.name, params)
+        await self._set("set_leverage", int(leverage), symbol.name, params=params)
 
     async def set_margin_mode(self, symbol: Symbol, mode: MarginMode) -> None:
         await self._set("set_margin_mode", mode.value, symbol.name)
@@ -143,13 +157,13 @@ class CCXTTrading(CCXTSession):
     async def set_position_mode(self, mode: PositionMode) -> None:
         for market in self.markets:
             if any(kind.is_swap for kind in self.venue.markets[market]):
-                await self._set("set_position_mode", mode is PositionMode.HEDGE, None, self.scope(market))
+                await self._set("set_position_mode", mode is PositionMode.HEDGE, None, params=self.scope(market))
         self._hedged = None
 
-    async def _set(self, method: str, *args: object) -> None:
+    async def _set(self, method: str, *args: object, params: Mapping[str, object] | None = None) -> None:
         """Already being so is success."""
         try:
-            await self.call(method, *args)
+            await self.call(method, *args, params=params)
         except ExchangeError as error:
             if not self.unchanged(error):
                 raise
@@ -169,14 +183,16 @@ class CCXTTrading(CCXTSession):
         price = None if request.price is None else plain(request.price)
         self._check_grid(request, symbol)
         if request.quote_amount is not None:
-            raw = await self.call("create_market_buy_order_with_cost", symbol.name, plain(request.quote_amount), params)
+            raw = await self.call(
+                "create_market_buy_order_with_cost", symbol.name, plain(request.quote_amount), params=params
+            )
         else:
             assert request.amount is not None
             if self._base_buy(request, symbol):
                 assert self.venue.base_amount_buys is not None
                 params |= self.venue.base_amount_buys
             amount = plain(symbol.contracts(request.amount))
-            raw = await self.call("create_order", symbol.name, kind, side, amount, price, params)
+            raw = await self.call("create_order", symbol.name, kind, side, amount, price, params=params)
         return self._created(raw, request, symbol)
 
     def _base_buy(self, request: OrderRequest, symbol: Symbol) -> bool:
@@ -257,10 +273,6 @@ class CCXTTrading(CCXTSession):
             position_side=request.position_side,
         )
 
-    def order(self, raw: Raw, symbol: Symbol) -> Order:
-        """One of ccxt's orders as ours."""
-        return convert.order(raw, symbol, status=self.order_status(raw, symbol))
-
     def orders(self, rows: Iterable[Raw]) -> list[Order]:
         """Of the configured markets, oldest first."""
         return sorted(
@@ -280,7 +292,7 @@ class CCXTTrading(CCXTSession):
                 else:
                     order_id = self.venue.client_id_prefix + str(client_order_id)
             try:
-                raw = await self.call("fetch_order", order_id, symbol.name if symbol else None, params)
+                raw = await self.call("fetch_order", order_id, symbol.name if symbol else None, params=params)
             except OrderNotFound:
                 if not self.venue.search_on:
                     raise
@@ -315,7 +327,7 @@ class CCXTTrading(CCXTSession):
                 asked = self.venue.client_id_prefix + str(client_order_id)
             else:
                 asked = order_id = (await self._search(None, symbol, client_order_id)).id
-        await self.call("cancel_order", asked, symbol.name if symbol else None, params, urgent=True)
+        await self.call("cancel_order", asked, symbol.name if symbol else None, params=params, urgent=True)
         try:
             return await self.get_order(order_id, symbol, client_order_id=client_order_id)
         except ExchangeError as error:
@@ -348,7 +360,7 @@ class CCXTTrading(CCXTSession):
             return self.orders(await self.call("fetch_open_orders", symbol.name))
         found: dict[tuple[str, str | None], Order] = {}
         for market in self.markets:
-            rows = await self.call("fetch_open_orders", None, None, None, self.scope(market))
+            rows = await self.call("fetch_open_orders", None, None, None, params=self.scope(market))
             found |= {(order.symbol, order.id): order for order in self.orders(rows)}
         return sorted(found.values(), key=lambda order: order.created_ms or 0)
 
@@ -370,7 +382,7 @@ class CCXTTrading(CCXTSession):
         for one in methods:
             for market in (None,) if symbol is not None else self.markets:
                 params = self._ranged(market, until)
-                rows = await self.call(one, symbol.name if symbol else None, since, limit, params)
+                rows = await self.call(one, symbol.name if symbol else None, since, limit, params=params)
                 found |= {(order.symbol, order.id): order for order in self.orders(rows) if order.status.final}
         ended = convert.within(found.values(), "created_ms", since, until) if since or until else list(found.values())
         return sorted(ended, key=lambda order: order.created_ms or 0)
@@ -388,9 +400,9 @@ class CCXTTrading(CCXTSession):
         now = self.context.now_ms()
         for market in (None,) if symbol is not None else self.markets:
             params = self._ranged(market, until)
-            rows = await self.call("fetch_my_trades", symbol.name if symbol else None, since, limit, params)
+            rows = await self.call("fetch_my_trades", symbol.name if symbol else None, since, limit, params=params)
             for row, of in self.named(rows):
-                made = convert.fill(row, of, received_ms=now)
+                made = self.fill(row, of, now)
                 found[made.symbol, made.trade_id] = made
         fills = convert.within(found.values(), "timestamp_ms", since, until)
         return sorted(fills, key=lambda fill: fill.timestamp_ms)

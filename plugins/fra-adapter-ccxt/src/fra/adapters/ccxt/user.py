@@ -89,11 +89,11 @@ class UserFeed:
         return parts
 
     def _watcher(self, method: str, params: Mapping[str, object]) -> Callable[[], Awaitable[Any]]:
-        client = self._adapter.client
+        adapter = self._adapter
         asked = {key: value for key, value in params.items() if key != "wallet"}
         if method == "watch_balance":
-            return lambda: client.watch_balance(asked)
-        return lambda: getattr(client, method)(None, None, None, asked)
+            return lambda: adapter.watch(method, params=asked)
+        return lambda: adapter.watch(method, None, None, None, params=asked)
 
     # --- what comes
 
@@ -137,15 +137,15 @@ class UserFeed:
             yield self._adapter.order(row, symbol)
             for trade in row.get("trades") or ():
                 if trade.get("id"):
-                    yield convert.fill({"order": row.get("id"), **trade}, symbol, received_ms=received_ms)
+                    yield self._adapter.fill({"order": row.get("id"), **trade}, symbol, received_ms)
 
     def _fills(self, rows: Iterable[convert.Raw], received_ms: int) -> Iterable[UserEvent]:
         for row, symbol in self._named(rows):
-            yield convert.fill(row, symbol, received_ms=received_ms)
+            yield self._adapter.fill(row, symbol, received_ms)
 
     def _positions(self, rows: Iterable[convert.Raw], received_ms: int) -> Iterable[UserEvent]:
         for row, symbol in self._named(rows):
-            made = convert.position(row, symbol)
+            made = self._adapter.position(row, symbol)
             if made is not None:
                 yield made
             else:
