@@ -60,3 +60,25 @@ async def test_an_order_cancelled_unheard_is_told_after_many_others(
             while trader.stream.status is not StreamStatus.LIVE:  # noqa: ASYNC110 - a status is not announced
                 await asyncio.sleep(0.01)
         assert trader.told.of(Order, id=last.id)[-1].status is OrderStatus.CANCELED
+
+
+@pytest.mark.parametrize("symbol", [SPOT, LINEAR], ids=["spot", "linear"])
+@pytest.mark.parametrize("name", VENUES)
+async def test_an_old_order_cancelled_unheard_is_told(venues: Mapping[str, Venue], name: str, symbol: str) -> None:
+    async with trading(venues[name], listen=True) as trader:
+        price = await trader.price(symbol, "0.05")
+        first = await trader.send(symbol, type=OrderType.LIMIT, price=price)
+        exchange = trader.venue.exchange
+        then = trader.venue.now_ms() - 9 * 86_400_000
+        old = exchange.engine.place(trader.account.name, resting(trader, first, "123456"), now_ms=then)
+        await trader.told.until(lambda: trader.told.of(Order, client_order_id="123456"))
+        trader.venue.refuse_connections()
+        trader.venue.cut()
+        await trader.down()
+        exchange.cancel(trader.account, order_id=old.id)
+        trader.venue.refuse_connections(False)
+        assert trader.stream is not None
+        async with asyncio.timeout(10):
+            while trader.stream.status is not StreamStatus.LIVE:  # noqa: ASYNC110 - a status is not announced
+                await asyncio.sleep(0.01)
+        assert trader.told.of(Order, client_order_id="123456")[-1].status is OrderStatus.CANCELED

@@ -15,6 +15,7 @@ from fra.core import (
     MarketKind,
     NotSupported,
     Order,
+    OrderNotFound,
     OrderRequest,
     Position,
     PositionMode,
@@ -248,7 +249,10 @@ class HTXTrading(HTXListings):
             for fill in fills:
                 of = self.by_name(fill.symbol)
                 if fill.order_id not in ended and of is not None and (symbol is None or of is symbol):
-                    ended[fill.order_id] = await self.get_order(fill.order_id, of)
+                    try:
+                        ended[fill.order_id] = await self.get_order(fill.order_id, of)
+                    except OrderNotFound as error:  # its fills are told all the same
+                        self.streams.report(error, where="account")
         past = sorted(ended.values(), key=lambda order: order.timestamp_ms or 0)
         return [*past, *sorted(fills, key=lambda fill: fill.timestamp_ms)]
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 
 from fra.adapters.custom import UserChannel, UserFeed
-from fra.core import Balance, Fill, NotSupported, Order, Position, PositionSide, StreamSource, UserEvent
+from fra.core import Balance, Fill, NotSupported, Order, OrderNotFound, Position, PositionSide, StreamSource, UserEvent
 from fra.exchanges.htx import account_tables as tables
 from fra.exchanges.htx import account_wire as wire
 from fra.exchanges.htx import spot_convert, swap_convert, union_convert
@@ -35,6 +35,8 @@ class UserData:
         self._sides: dict[str, PositionSide] = {}
         self._union = plugin.is_union
         self._bought: dict[str, dict[str, Decimal]] = {}
+        self._open: set[tuple[str, str]] = set()
+        """Symbol and id of orders that had not ended when they were last told of."""
 
     def open(self) -> StreamSource[UserEvent]:
         """Subscribe to the channels of the configured markets."""
@@ -65,14 +67,21 @@ class UserData:
     def _when_ready(self, convert_: Callable[[Any], Iterator[UserEvent]]) -> Callable[[Any, int], list[UserEvent]]:
         def events(push: Any, received_ms: int) -> list[UserEvent]:
             if self._ready:
-                return list(convert_(push))
+                return self._noted(list(convert_(push)))
             self._held.append(lambda: list(convert_(push)))
             return []
 
         return events
 
+    def _noted(self, events: list[UserEvent]) -> list[UserEvent]:
+        for event in events:
+            if isinstance(event, Order) and event.id is not None:
+                (self._open.discard if event.status.final else self._open.add)((event.symbol, event.id))
+        return events
+
     async def _since(self, since: int | None) -> list[UserEvent]:
         plugin = self._plugin
+        self._sides.clear()
         await plugin.load_symbols()
         if SPOT in plugin.markets:
             self._spot_account = await plugin.spot.account_id()
@@ -85,6 +94,7 @@ class UserData:
                     cure="subscribe anew, or set the option account to single or multi",
                 )
         now = await plugin.account_since(since)
+        now = self._noted([*await self._gone(now), *now])
         for event in now:
             if isinstance(event, Balance) and event.market == SPOT:
                 self._coins.setdefault(event.asset, event)
@@ -93,7 +103,22 @@ class UserData:
         self._ready = True
         held, self._held = self._held, []
         # What was pushed meanwhile is told after the answers, for it is newer.
-        return [*now, *(event for told in held for event in told())]
+        return [*now, *self._noted([event for told in held for event in told()])]
+
+    async def _gone(self, told: list[UserEvent]) -> list[Order]:
+        """What became of orders that no answer names any more: HTX's histories go by creation, two days back."""
+        named = {(event.symbol, event.id) for event in told if isinstance(event, Order)}
+        found: list[Order] = []
+        for name, order_id in sorted(self._open - named):
+            symbol = self._plugin.by_name(name)
+            if symbol is None:
+                continue
+            try:
+                found.append(await self._plugin.get_order(order_id, symbol))
+            except OrderNotFound as error:
+                self._open.discard((name, order_id))
+                self._plugin.streams.report(error, where="account")
+        return found
 
     # --- spot
 
