@@ -234,3 +234,19 @@ def test_what_a_market_buy_has_filled_is_not_what_it_has_spent() -> None:
     )
     order = spot_convert.spot_order_push(row, SPOT, Decimal("0.0125"))
     assert (order.filled, order.quote_amount, order.amount) == (Decimal("0.0125"), 1000, None)
+
+
+@pytest.mark.parametrize(
+    ("row", "free"),
+    [
+        # numbers of a published answer: what can be withdrawn leaves the 0.0711 won so far out
+        ('"margin_position":19.58934,"margin_frozen":264,"withdraw_available":9716.36661679', "9716.43771679"),
+        ('"margin_position":20000,"margin_frozen":0,"withdraw_available":0', "0"),
+        ('"margin_available":7.15,"margin_position":1,"margin_frozen":0,"withdraw_available":7', "7.15"),
+        ('"withdraw_available":7', "7"),
+    ],
+)
+def test_profit_that_can_be_traded_with_is_free_though_it_cannot_be_withdrawn(row: str, free: str) -> None:
+    margin = read(account_wire.Margin, f'{{"margin_asset":"USDT","margin_balance":10000.02705679,{row}}}')
+    (balance,) = swap_convert.swap_balances([margin])
+    assert (balance.free, balance.total) == (Decimal(free), Decimal("10000.02705679"))

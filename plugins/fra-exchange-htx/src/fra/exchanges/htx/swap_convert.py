@@ -155,13 +155,21 @@ def swap_balances(rows: Iterable[wire.Margin], *, timestamp_ms: int | None = Non
     """One of each coin: margin accounts of one coin are summed up. Zeros are among them."""
     parts: dict[str, tuple[Decimal, Decimal]] = {}
     for row in rows:
-        free = row.withdraw_available if row.margin_available is None else row.margin_available
         before = parts.get(row.margin_asset, (NOTHING, NOTHING))
-        parts[row.margin_asset] = (before[0] + (free or NOTHING), before[1] + row.margin_balance)
+        parts[row.margin_asset] = (before[0] + _available(row), before[1] + row.margin_balance)
     return [
         Balance(asset=asset, market=LINEAR, free=free, total=total, timestamp_ms=timestamp_ms)
         for asset, (free, total) in parts.items()
     ]
+
+
+def _available(row: wire.Margin) -> Decimal:
+    # Profit not yet realised can be traded with, though not withdrawn. Only isolated accounts say the sum.
+    if row.margin_available is not None:
+        return row.margin_available
+    if row.margin_position is None or row.margin_frozen is None:
+        return row.withdraw_available or NOTHING
+    return max(row.margin_balance - row.margin_position - row.margin_frozen, NOTHING)
 
 
 def swap_position(
