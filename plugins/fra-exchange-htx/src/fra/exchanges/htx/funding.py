@@ -1,4 +1,4 @@
-"""The stream of one running funding rate, kept right across settlements and complete from its first item."""
+"""Funding: the stream of one running rate, kept right across settlements, and the search for settled ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fra.exchanges.htx import wire
 
 FundingPush = wire.Notification[wire.FundingPush]
 
+SETTLED_PAGE: Final = 50
 _GRACE_MS: Final = 500
 _SLICE: Final = 30.0  # seconds; a closed stream's timer ends within it
 
@@ -80,3 +81,34 @@ class FundingStream:
             return
         if self._settlement_ms == settlement_ms:
             self._publish(rate)
+
+
+async def settled_around(
+    fetch: Callable[[int], Awaitable[wire.SettledPage]], edge: int | None, wanted: int
+) -> list[wire.Settled]:
+    """The settled rates about the time ``edge``; without one the latest, one more than ``wanted``.
+
+    Pages go back from now and know no times, so that the one of the edge is searched for.
+    """
+    pages: dict[int, wire.SettledPage] = {}
+
+    async def rows_of(number: int) -> list[wire.Settled]:
+        if number not in pages:
+            pages[number] = await fetch(number)
+        return pages[number].data
+
+    await rows_of(1)
+    most = max(1, pages[1].total_page)
+    if edge is None:
+        # The oldest tells its interval by the one before it.
+        numbers = range(1, 2 + (wanted == SETTLED_PAGE))
+    else:
+        # The last page that reaches the edge; the range may go on in its neighbours.
+        low, high = 1, most
+        while low < high:
+            middle = (low + high + 1) // 2
+            reaches = any(int(row.funding_time) >= edge for row in await rows_of(middle))
+            low, high = (middle, high) if reaches else (low, middle - 1)
+        numbers = range(low - 1, low + 2)
+    rows = {row.funding_time: row for number in numbers if 1 <= number <= most for row in await rows_of(number)}
+    return list(rows.values())

@@ -48,7 +48,7 @@ from fra.exchanges.htx.dialect import (
     UnionDialect,
 )
 from fra.exchanges.htx.errors import ERRORS
-from fra.exchanges.htx.funding import FundingStream
+from fra.exchanges.htx.funding import SETTLED_PAGE, FundingStream, settled_around
 from fra.exchanges.htx.options import HTXOptions
 from fra.exchanges.htx.tables import LINEAR, SPOT
 from fra.exchanges.htx.trading import HTXTrading
@@ -56,7 +56,6 @@ from fra.exchanges.htx.user import UserData
 
 _TRADES_PAGE: Final = 2000
 _CANDLES_PAGE: Final = 2000
-_SETTLED_PAGE: Final = 50
 
 
 class HTXPlugin(HTXTrading):
@@ -259,33 +258,14 @@ class HTXPlugin(HTXTrading):
 
         HTX's pages go back from now and know no times, so that a ``since`` long ago is searched for, page by page.
         """
-        page = min(limit or _SETTLED_PAGE, _SETTLED_PAGE)
-        pages: dict[int, wire.SettledPage] = {}
+        page = min(limit or SETTLED_PAGE, SETTLED_PAGE)
 
-        async def rows_of(number: int) -> list[wire.Settled]:
-            if number not in pages:
-                params = {"contract_code": symbol.venue_id, "page_index": number, "page_size": _SETTLED_PAGE}
-                pages[number] = (await self.http.request(tables.SETTLED, params)).data
-            return pages[number].data
+        async def fetch(number: int) -> wire.SettledPage:
+            params = {"contract_code": symbol.venue_id, "page_index": number, "page_size": SETTLED_PAGE}
+            return (await self.http.request(tables.SETTLED, params)).data
 
-        async def reaches(number: int, edge: int) -> bool:
-            return any(int(row.funding_time) >= edge for row in await rows_of(number))
-
-        await rows_of(1)
-        most = max(1, pages[1].total_page)
-        edge = since if since is not None else until
-        if edge is None:
-            # One more than asked for, so that the oldest has one before it to tell its interval by.
-            wanted = range(1, 2 + (page == _SETTLED_PAGE))
-        else:
-            # The last page that reaches the edge; the range may go on in its neighbours.
-            low, high = 1, most
-            while low < high:
-                middle = (low + high + 1) // 2
-                low, high = (middle, high) if await reaches(middle, edge) else (low, middle - 1)
-            wanted = range(low - 1, low + 2)
-        rows = {row.funding_time: row for number in wanted if 1 <= number <= most for row in await rows_of(number)}
-        rates = convert.settled_rates(rows.values(), symbol, received_ms=self.context.now_ms())
+        rows = await settled_around(fetch, since if since is not None else until, page)
+        rates = convert.settled_rates(rows, symbol, received_ms=self.context.now_ms())
         inside = [
             rate
             for rate in rates
