@@ -174,7 +174,7 @@ class CCXTAdapter(CCXTTrading):
 
     # --- streams
 
-    def subscribe_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> StreamSource[BookView]:
+    def subscribe_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> Upstream[BookView]:
         """ccxt's book, cut out of its live one at each update; always as deep as the venue streams it."""
 
         def cut(raw: Raw, received_ms: int) -> Iterable[BookView]:
@@ -215,7 +215,7 @@ class CCXTAdapter(CCXTTrading):
             lossless=True,
         )
 
-    def subscribe_ticker(self, symbol: Symbol) -> StreamSource[Ticker]:
+    def subscribe_ticker(self, symbol: Symbol) -> Upstream[Ticker]:
         def one(raw: Raw, received_ms: int) -> Iterable[Ticker]:
             yield self._ticker(raw, symbol)
 
