@@ -162,6 +162,7 @@ async def test_a_journal_that_fails_afterwards_does_not_hide_the_order(kit, desk
         DuplicateOrder("again"),
         ExchangeAPIError("bad", status_code=400),
         ExchangeRateLimitError("slow down"),
+        ExchangeConnectionError("cannot connect", sent=False),
         NotSupported("no FOK"),
     ],
 )

@@ -21,6 +21,7 @@ from fra.core import (
     ExchangeAPIError,
     ExchangeAuthError,
     ExchangeConnectionError,
+    ExchangeError,
     ExchangeRateLimitError,
     InsufficientFunds,
     MarketKind,
@@ -213,6 +214,17 @@ async def test_a_refused_timestamp_makes_the_clock_be_read_again_and_the_call_re
     bench.venue.clock_offset_ms = 60_000
     await plugin.http.request(endpoints["private"])
     assert plugin.clock.skew == pytest.approx(60, abs=0.5)
+
+
+async def test_an_order_with_a_refused_timestamp_is_refused_also_when_the_clock_cannot_be_read(
+    bench: Any, endpoints: Any, keys: Any
+) -> None:
+    bench.venue.answers["/order"] = answering({"code": -1021, "msg": "timestamp"}, status=400)
+    plugin = await bench.plugin(**keys, options={"retries": 0})
+    bench.venue.answers["/time"] = answering({}, status=503)
+    with pytest.raises(ExchangeError) as refused:
+        await plugin.http.request(endpoints["order"], {"clientId": "c1"})
+    assert (type(refused.value), refused.value.code) == (ExchangeAPIError, "-1021")
 
 
 async def test_the_clock_follows_the_venues(bench: Any) -> None:

@@ -232,8 +232,9 @@ async def test_the_position_mode_is_asked_for_again_when_bybit_says_that_it_does
 async def test_an_order_whose_position_mode_cannot_be_asked_for_was_not_sent() -> None:
     server = BybitServer({"position/list": {"retCode": 10016, "retMsg": "Server error.", "result": {}, "time": NOW}})
     async with server.asked(markets=["linear"], **KEYS, options={"retries": 0}) as bybit:
-        with pytest.raises(ExchangeAPIError, match="nothing was sent"):
+        with pytest.raises(ExchangeConnectionError, match="nothing was sent") as refused:
             await bybit.create_order(BUY)
+    assert not refused.value.sent
     assert "order/create" not in server.paths()
 
 

@@ -90,7 +90,23 @@ class ExchangeAPIError(ExchangeError):
 
 
 class ExchangeConnectionError(ExchangeError):
-    """No usable answer came: DNS, TLS, time-out, reset, silence. A read may be repeated; an order may not."""
+    """No usable answer came: DNS, TLS, time-out, reset, silence. A read may be repeated; an order may not.
+
+    ``sent`` is False where it is certain that the venue got nothing: no connection was made.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        sent: bool = True,
+        exchange: str | None = None,
+        code: str | int | None = None,
+        response: str | bytes | None = None,
+        cure: str | None = None,
+    ) -> None:
+        super().__init__(message, exchange=exchange, code=code, response=response, cure=cure)
+        self.sent = sent
 
 
 class ExchangeAuthError(ExchangeError):

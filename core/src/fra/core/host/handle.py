@@ -122,7 +122,7 @@ class ExchangeHandle:
     @property
     def _present(self) -> ExchangePluginInterface:
         if self._plugin is None:
-            raise ExchangeConnectionError("it is not connected", exchange=self._name)
+            raise ExchangeConnectionError("it is not connected", sent=False, exchange=self._name)
         return self._plugin
 
     async def health_check(self) -> Health:

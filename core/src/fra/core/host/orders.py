@@ -18,6 +18,7 @@ from fra.core.contract.errors import (
     DuplicateOrder,
     ExchangeAPIError,
     ExchangeAuthError,
+    ExchangeConnectionError,
     ExchangeError,
     ExchangeRateLimitError,
     FraError,
@@ -271,7 +272,7 @@ class OrderDesk:
     def _outcome(self, error: BaseException, client_order_id: str) -> FraError:
         """A refusal as it is; anything else leaves open what became of the order."""
         cause = self._failures.complete(error, "create_order") if isinstance(error, Exception) else None
-        if isinstance(cause, OrderOutcomeUnknown):
+        if isinstance(cause, OrderOutcomeUnknown) or (isinstance(cause, ExchangeConnectionError) and not cause.sent):
             return cause
         # A bare 5xx comes from in front of the matching engine or from behind it: nobody knows.
         behind = type(cause) is ExchangeAPIError and (cause.status_code or 0) >= _SERVER_ERROR

@@ -8,7 +8,7 @@ from fra.adapters.custom.channel import Channel, channel_for
 from fra.adapters.custom.clock import ClockSample, ServerClock
 from fra.adapters.custom.dialect import Ack, Control, Dialect, Notice, Peek, Refused
 from fra.adapters.custom.endpoint import Costs, Endpoint, Params, endpoint_for
-from fra.adapters.custom.errors import ErrorRule, ErrorTable, Failure, Refusal
+from fra.adapters.custom.errors import ErrorRule, ErrorTable, Failure, Refusal, before_sending
 from fra.adapters.custom.heartbeat import Heartbeat, JsonPing, ServerPing, TextPing
 from fra.adapters.custom.options import CustomOptions
 from fra.adapters.custom.plugin import CustomExchangePlugin
@@ -54,6 +54,7 @@ __all__ = [
     "Urls",
     "UserChannel",
     "UserFeed",
+    "before_sending",
     "channel_for",
     "encode_json",
     "encode_query",

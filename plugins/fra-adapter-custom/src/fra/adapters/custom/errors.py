@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import attrs
@@ -107,3 +108,15 @@ def _by_status(status: int | None) -> type[ExchangeError]:
             return ExchangeConnectionError
         case _:
             return ExchangeAPIError
+
+
+@contextmanager
+def before_sending() -> Iterator[None]:
+    """What is asked before an order is sent: where nobody answers that, the order was not sent."""
+    try:
+        yield
+    except ExchangeConnectionError as error:
+        error.sent = False
+        error.message = f"nothing was sent: {error.message}"
+        error.args = (error.message,)
+        raise

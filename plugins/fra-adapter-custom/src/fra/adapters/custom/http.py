@@ -28,7 +28,7 @@ from fra.adapters.custom.clock import ClockSample
 from fra.adapters.custom.endpoint import Costs, Endpoint, Params
 from fra.adapters.custom.errors import ErrorTable, Failure, Refusal
 from fra.adapters.custom.inflate import Inflater, TooLarge
-from fra.adapters.custom.network import Network, was_sent
+from fra.adapters.custom.network import Network
 from fra.adapters.custom.options import CustomOptions
 from fra.adapters.custom.urls import BaseUrls
 from fra.core import (
@@ -144,9 +144,12 @@ class HttpClient:
                 if error.code not in self._errors.clock_codes or resynced or self._sync_clock is None:
                     raise
                 resynced = True
-                synced = self._sync_clock()
-                if asyncio.iscoroutine(synced):
-                    await synced
+                try:
+                    synced = self._sync_clock()
+                    if asyncio.iscoroutine(synced):
+                        await synced
+                except ExchangeConnectionError as unread:
+                    raise error from unread  # what the venue has refused, it has not done
                 continue
             await asyncio.sleep(self._rng.uniform(0.0, _RETRY_DELAY * 2**attempt))
             attempt += 1
@@ -170,8 +173,6 @@ class HttpClient:
             failure = self._malformed(endpoint, f"its compression is broken: {error}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = self._network.failure(error, to=request.host)
-            if endpoint.outcome_id is not None and not was_sent(error):
-                endpoint = attrs.evolve(endpoint, outcome_id=None)
         else:
             received = time.perf_counter()
             if self._used is not None:
@@ -306,7 +307,7 @@ class HttpClient:
 
     def _verdict(self, endpoint: Endpoint[object], values: Mapping[str, object], error: ExchangeError) -> ExchangeError:
         """``error``; for a call that changes something and has no usable answer, that nobody knows."""
-        unknown = isinstance(error, ExchangeConnectionError) or error.code == "malformed"
+        unknown = (isinstance(error, ExchangeConnectionError) and error.sent) or error.code == "malformed"
         if endpoint.outcome_id is not None and unknown:
             return OrderOutcomeUnknown(
                 f"sent, and no usable answer came: {error.message}",

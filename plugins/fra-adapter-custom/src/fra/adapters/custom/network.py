@@ -63,7 +63,9 @@ class Network:
     def session(self) -> aiohttp.ClientSession:
         """The session; belongs to the running loop. Raises ExchangeConnectionError after :meth:`close`."""
         if self._closed:
-            raise ExchangeConnectionError("disconnected", exchange=self._config.name, cure="connect() again")
+            raise ExchangeConnectionError(
+                "disconnected", sent=False, exchange=self._config.name, cure="connect() again"
+            )
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 auto_decompress=False,
@@ -103,6 +105,7 @@ class Network:
         """The error for a proxy that does not let us through."""
         return ExchangeConnectionError(
             f"the proxy refused with HTTP {status}",
+            sent=False,
             exchange=self._config.name,
             cure="check proxy and its password in the configuration",
         )
@@ -110,13 +113,17 @@ class Network:
     def proxy_unreachable(self, reason: str) -> ExchangeConnectionError:
         """The error for a proxy that is not there."""
         return ExchangeConnectionError(
-            f"cannot reach the proxy: {reason}", exchange=self._config.name, cure="check proxy in the configuration"
+            f"cannot reach the proxy: {reason}",
+            sent=False,
+            exchange=self._config.name,
+            cure="check proxy in the configuration",
         )
 
     def unreachable(self, to: str, reason: str) -> ExchangeConnectionError:
         """The error for a venue that no connection can be made to."""
         return ExchangeConnectionError(
             f"cannot connect to {to}: {self.redact(reason)}",
+            sent=False,
             exchange=self._config.name,
             cure="check the network and base_url",
         )
@@ -142,8 +149,3 @@ class Network:
             case _:
                 reason = type(error).__name__
         return ExchangeConnectionError(f"the connection to {to} broke: {self.redact(reason)}", exchange=name)
-
-
-def was_sent(error: BaseException) -> bool:
-    """Whether the venue may have received the request that failed so."""
-    return not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
-from fra.adapters.custom import Params, endpoint_for
+from fra.adapters.custom import Params, before_sending, endpoint_for
 from fra.core import (
     ExchangeError,
     Fill,
@@ -128,7 +128,9 @@ class BinanceTrading(BinanceHoldings):
 
     async def _usdm_order(self, request: OrderRequest, symbol: Symbol) -> dict[str, object]:
         assert request.amount is not None
-        side, hedge = request.position_side, await self.in_hedge_mode()
+        side = request.position_side
+        with before_sending():
+            hedge = await self.in_hedge_mode()
         if hedge and side is PositionSide.NET:
             raise self._invalid("this account is in hedge mode: give position_side LONG or SHORT")
         if not hedge and side is not PositionSide.NET:

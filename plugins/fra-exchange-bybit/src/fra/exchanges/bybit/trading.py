@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from fra.adapters.custom import Channel, Endpoint, Params, endpoint_for
+from fra.adapters.custom import Channel, Endpoint, Params, before_sending, endpoint_for
 from fra.core import (
-    ExchangeAPIError,
-    ExchangeConnectionError,
     ExchangeError,
     Fill,
     InvalidOrder,
@@ -118,17 +116,8 @@ class TradingPlugin(AccountPlugin):
     async def _position_params(self, request: OrderRequest, symbol: Symbol) -> dict[str, object]:
         """``positionIdx`` and ``reduceOnly``. Raises InvalidOrder for what does not fit the position mode."""
         side = request.position_side
-        try:
+        with before_sending():
             mode = await self._position_mode(symbol)
-        except ExchangeConnectionError as error:
-            # Not as it is: no answer to an order would mean that it may have been taken.
-            raise ExchangeAPIError(
-                f"nothing was sent: the position mode could not be asked for: {error.message}",
-                exchange=self.config.name,
-                code=error.code,
-                response=error.response,
-                cure="send the order again",
-            ) from error
         if mode is PositionMode.HEDGE and side is PositionSide.NET:
             raise self._invalid("this account is in hedge mode: give position_side LONG or SHORT")
         if mode is PositionMode.ONE_WAY and side is not PositionSide.NET:

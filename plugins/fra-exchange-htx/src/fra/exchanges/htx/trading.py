@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from decimal import Decimal
 from typing import Final, TypeVar
 
+from fra.adapters.custom import before_sending
 from fra.core import (
     Balance,
     ExchangeError,
@@ -135,7 +136,9 @@ class HTXTrading(HTXListings):
             orders.check(request, symbol)
             if symbol.kind is MarketKind.SPOT:
                 return await self.spot.create(request, symbol)
-            return await (await self.swaps()).create(request, symbol)
+            with before_sending():
+                swaps = await self.swaps()
+            return await swaps.create(request, symbol)
         except ExchangeError as error:
             error.exchange = error.exchange or self.config.name
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from fra.adapters.custom import Endpoint, Params
+from fra.adapters.custom import Endpoint, Params, before_sending
 from fra.core import Balance, ExchangeAPIError, Fill, Order, OrderNotFound, OrderRequest, Symbol
 from fra.exchanges.htx import account_tables as tables
 from fra.exchanges.htx import account_wire as wire
@@ -48,7 +48,9 @@ class SpotTrading:
         return spot_convert.spot_balances(reply.data.amounts)
 
     async def create(self, request: OrderRequest, symbol: Symbol) -> Order:
-        params = {"account-id": str(await self.account_id()), **orders.spot(request, symbol)}
+        with before_sending():
+            account_id = await self.account_id()
+        params = {"account-id": str(account_id), **orders.spot(request, symbol)}
         reply = await self._plugin.http.request(tables.SPOT_PLACE, params)
         return Order.of(request, id=reply.data)
 

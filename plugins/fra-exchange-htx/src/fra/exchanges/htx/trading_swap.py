@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from fra.adapters.custom import Endpoint, Failure, Params
+from fra.adapters.custom import Endpoint, Failure, Params, before_sending
 from fra.core import (
     Balance,
     ExchangeAPIError,
@@ -149,9 +149,11 @@ class SwapTrading:
 
     async def create(self, request: OrderRequest, symbol: Symbol) -> Order:
         orders.number(request.client_order_id)
-        hedge = await self._is_hedge(symbol)
-        orders.is_closing(request, hedge=hedge)
-        params = orders.swap(request, symbol, hedge=hedge, lever_rate=await self._lever(symbol))
+        with before_sending():
+            hedge = await self._is_hedge(symbol)
+            orders.is_closing(request, hedge=hedge)
+            lever_rate = await self._lever(symbol)
+        params = orders.swap(request, symbol, hedge=hedge, lever_rate=lever_rate)
         self.used.add(symbol.venue_id)
         try:
             reply = await self._plugin.http.request(tables.PLACE, self._at(**params))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from fra.adapters.custom import Endpoint, Failure, Params
+from fra.adapters.custom import Endpoint, Failure, Params, before_sending
 from fra.core import (
     Balance,
     ExchangeAPIError,
@@ -85,7 +85,9 @@ class UnionTrading:
     # --- orders
 
     async def create(self, request: OrderRequest, symbol: Symbol) -> Order:
-        params = orders.union(request, symbol, hedge=await self._is_hedge(), margin_mode=self._margin_mode)
+        with before_sending():
+            hedge = await self._is_hedge()
+        params = orders.union(request, symbol, hedge=hedge, margin_mode=self._margin_mode)
         self.used.add(symbol.venue_id)
         try:
             reply = await self._plugin.http.request(tables.UNION_PLACE, params)

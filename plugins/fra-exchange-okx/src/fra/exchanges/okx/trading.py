@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
-from fra.adapters.custom import Failure, endpoint_for
+from fra.adapters.custom import Failure, before_sending, endpoint_for
 from fra.core import (
     Balance,
     ExchangeAPIError,
@@ -146,7 +146,9 @@ class OKXTrading(OKXListings):
         with IOC.
         """
         orders.check(request, symbol)
-        common = orders.parameters(request, symbol, await self._settings(), margin_mode=self.options.margin_mode)
+        with before_sending():
+            settings = await self._settings()
+        common = orders.parameters(request, symbol, settings, margin_mode=self.options.margin_mode)
         is_conditional = orders.is_conditional(request)
         make = orders.conditional if is_conditional else orders.ordinary
         row = endpoint_for(PLACE_ALGO if is_conditional else PLACE, symbol)
