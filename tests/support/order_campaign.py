@@ -70,6 +70,8 @@ class Placed:
     request: OrderRequest
     name: str | None
     """The client order id, as soon as it is known."""
+    at_once: bool
+    """Others are sent at the same time, and the troubles come to whichever is there first."""
     told: Order | BaseException | None = None
 
     @property
@@ -92,7 +94,8 @@ class Spread:
 
     def add(self, venue: str, placed: Placed, true: TrueOrder | None) -> None:
         found = "never there" if true is None else true.status.value
-        self.counts[placed.step.trouble.value, placed.outcome, found, venue] += 1
+        trouble = "several at once" if placed.at_once else placed.step.trouble.value
+        self.counts[trouble, placed.outcome, found, venue] += 1
 
     def table(self) -> str:
         """One line for each trouble, caller's answer and truth, one column for each venue."""
@@ -163,6 +166,11 @@ class Trader:
         except TimeoutError:
             return condition()
         return True
+
+    def cut(self) -> None:
+        """Cut the user sockets."""
+        for connection in self.venue.user_sockets():
+            connection.abort()
 
     def streamed_of(self, kind: type[T]) -> list[T]:
         return [event for event in self.streamed if isinstance(event, kind)]
@@ -267,7 +275,7 @@ class Play:
     async def _place(self, step: Step) -> None:
         faults, events = self._faults, self._faults.events
         request = await self._request(step)
-        placed = Placed(step, request, step.client_order_id)
+        placed = Placed(step, request, step.client_order_id, self.scenario.at_once)
         self.placed.append(placed)
         switch = step.trouble.arm(faults, OrderAction.PLACE)
         if step.cut:
@@ -335,9 +343,13 @@ class Play:
             amount = trader.handle.symbol(step.symbol).round_amount(true.amount / 2) if half else true.amount
             exchange = trader.venue.exchange
             side = TrueSide.SELL if true.side is TrueSide.BUY else TrueSide.BUY
+            if step.cut_later:
+                trader.cut()
             exchange.engine.trade(true.symbol, true.price, amount, side, now_ms=exchange.now_ms())
         if step.intent.cancelled:
             step.on_cancel.arm(self._faults, OrderAction.CANCEL)
+            if step.cut_later:
+                self._faults.cut_user_sockets(action=OrderAction.CANCEL)
             try:
                 order = await trader.handle.cancel_order(None, step.symbol, client_order_id=placed.name)
             except (OrderOutcomeUnknown, ExchangeConnectionError):
@@ -517,20 +529,26 @@ async def play(scenario: Scenario, venue: Venue, spread: Spread, registry: Plugi
 
 async def campaign(name: str, seeds: Iterable[int], spread: Spread) -> list[str]:
     """Play those of the seeds that belong to one venue, several at a time: what went wrong, and how to see it again."""
-    waiting = deque(seed for seed in seeds if venue_of(seed) == name)
+    scenarios = [Scenario.of(seed) for seed in seeds if venue_of(seed) == name]
     failures: dict[int, str] = {}
     registry = PluginRegistry()
 
-    async def play_some() -> None:
+    async def play_some(waiting: deque[Scenario]) -> None:
+        if not waiting:
+            return
         # The books stand still, so they need neither be deep nor be looked at often.
-        async with Emulator([name], seed=3, enforce_limits=False, levels=40, step_ms=500) as emulator:
+        settings = {"levels": 40, "step_ms": 500, "htx_multi_assets": waiting[0].multi_assets}
+        async with Emulator([name], seed=3, enforce_limits=False, **settings) as emulator:
             while waiting:
-                seed = waiting.popleft()
+                scenario = waiting.popleft()
+                seed = scenario.seed
                 try:
-                    await play(Scenario.of(seed), emulator.venues[name], spread, registry)
+                    await play(scenario, emulator.venues[name], spread, registry)
                 except Exception as error:
                     why = error if isinstance(error, Violation) else "".join(traceback.format_exception(error))
                     failures[seed] = f"seed {seed} on {name} (again: nox -s faults -- --seed {seed})\n{why}"
 
-    await asyncio.gather(*(play_some() for _ in range(min(_LANES, len(waiting)))))
+    kinds = [deque(one for one in scenarios if one.multi_assets is multi) for multi in (False, True)]
+    lanes = [kind for kind in kinds if kind] * _LANES
+    await asyncio.gather(*map(play_some, lanes[:_LANES]))
     return [failures[seed] for seed in sorted(failures)]

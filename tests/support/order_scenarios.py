@@ -87,6 +87,8 @@ class Step:
     """The caller is cancelled while the order is on its way."""
     again: bool
     """A caller who was not told what became of the order sends it again under its name, against all advice."""
+    cut_later: bool
+    """The user sockets are cut when a resting order fills, and again when it is cancelled."""
     outage_s: float
     """For so many seconds after the request, whatever came of it, the venue answers nobody."""
 
@@ -102,6 +104,11 @@ class Scenario:
     """All orders are sent at the same time."""
     cut_between: int | None
     """After so many orders every socket of the venue is cut."""
+
+    @property
+    def multi_assets(self) -> bool:
+        """Every other HTX account is one of the kind that `/v5` serves."""
+        return self.venue == "htx" and self.seed // len(VENUES) % 2 == 1
 
     @classmethod
     def of(cls, seed: int) -> Scenario:
@@ -134,5 +141,6 @@ def _step(rng: Random, seed: int, number: int) -> Step:
         swaps=1 if rng.random() < 0.2 else 0,
         gives_up=gives_up,
         again=given is not None and rng.random() < 0.5,
+        cut_later=intent.rests and rng.random() < 0.25,
         outage_s=rng.choice((0.1, 0.3)) if rng.random() < 0.1 else 0.0,
     )
