@@ -11,6 +11,7 @@ from htx_local import ACCOUNT, HtxLocal, setup
 from fra.core import (
     DuplicateOrder,
     ExchangeAuthError,
+    ExchangeConnectionError,
     ExchangeError,
     InsufficientFunds,
     InvalidOrder,
@@ -18,6 +19,7 @@ from fra.core import (
     NotSupported,
     Order,
     OrderNotFound,
+    OrderOutcomeUnknown,
     OrderRequest,
     OrderStatus,
     OrderType,
@@ -566,6 +568,51 @@ async def test_an_answer_that_says_nothing_leaves_the_outcome_to_a_question() ->
     assert (order.id, order.status) == ("1168150634634374", OrderStatus.OPEN)
     assert len(server.calls(PLACE)) == 1
     assert server.calls("/v1/order/orders/getClientOrder")[0][1] == {"clientOrderId": "123"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({"code": 1047, "message": "Insufficient margin available.", "data": {}}, InsufficientFunds),
+        ({"code": 200, "data": {"code": 1047, "message": "Insufficient margin available."}}, InsufficientFunds),
+        ({"code": 200, "data": {}}, OrderOutcomeUnknown),
+    ],
+)
+async def test_a_multi_assets_order_without_an_id_is_no_order(
+    answer: dict[str, Any], kind: type[ExchangeError]
+) -> None:
+    server = HtxLocal({"/v5/trade/order": answer})
+    async with server.connected(markets=["linear"], options={"account": "multi"}, timeout=1) as htx:
+        with pytest.raises(ExchangeError) as caught:
+            await htx.create_order(swap())
+    assert type(caught.value) is kind
+
+
+FAILED = {"status": "error", "err_code": 1000, "err_msg": "System error."}
+
+
+@pytest.mark.parametrize(
+    ("path", "refusal", "call"),
+    [
+        (f"{CROSS}position_info", {**FAILED, "data": []}, lambda htx: htx.get_positions()),
+        (f"{CROSS}openorders", {**FAILED, "data": {"orders": []}}, lambda htx: htx.get_open_orders(SWAP)),
+        (
+            "/linear-swap-api/v3/swap_cross_hisorders",
+            {"code": 1000, "msg": "System error.", "data": []},
+            lambda htx: htx.get_order_history(SWAP),
+        ),
+        (
+            "/v1/order/matchresults",
+            {"status": "error", "err-code": "timeout", "err-msg": "too late", "data": []},
+            lambda htx: htx.get_trade_history(SPOT),
+        ),
+    ],
+)
+async def test_a_refusal_with_empty_data_is_no_empty_answer(path: str, refusal: dict[str, Any], call: Any) -> None:
+    server = HtxLocal({path: refusal})
+    async with server.connected(options={"account": "single", "retries": 0}) as htx:
+        with pytest.raises(ExchangeConnectionError):
+            await call(htx)
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,14 @@ Id = int | str
 
 
 class Answer(msgspec.Struct, Generic[T]):
-    """The envelope of signed calls: v1 says ``status``, v2, v3 and v5 say ``code``."""
+    """The envelope of signed calls: v1 says ``status``, v2, v3 and v5 say ``code``.
+
+    A refusal, which comes with HTTP 200 too and may have ``data`` that are empty, is not one of these.
+    """
 
     data: T
+    status: Literal["ok"] = "ok"
+    code: Literal[200, "200"] = 200
     ts: int | None = None
 
 

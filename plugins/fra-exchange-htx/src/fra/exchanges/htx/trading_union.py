@@ -9,6 +9,7 @@ from fra.adapters.custom import Endpoint, Failure, Params, before_sending
 from fra.core import (
     Balance,
     ExchangeAPIError,
+    ExchangeConnectionError,
     ExchangeError,
     Fill,
     FundingPayment,
@@ -91,9 +92,13 @@ class UnionTrading:
         self.used.add(symbol.venue_id)
         try:
             reply = await self._plugin.http.request(tables.UNION_PLACE, params)
+            if (error := self._refusal(reply.data)) is not None:
+                raise error
         except ExchangeAPIError:
             self._hedge = None  # it may have been changed elsewhere
             raise
+        if not reply.data.order_id:
+            raise ExchangeConnectionError("HTX acknowledged no order", exchange=self._plugin.config.name)
         return Order.of(request, id=str(reply.data.order_id), timestamp_ms=reply.ts)
 
     async def cancel(self, order_id: str | None, client_order_id: str | None, symbol: Symbol) -> None:
