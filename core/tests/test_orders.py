@@ -115,6 +115,15 @@ async def test_an_id_that_the_venue_would_not_take_is_refused(kit, desk, name, w
     assert (desk.sent, desk.noted) == ([], [])
 
 
+async def test_the_journal_in_memory_keeps_the_last_entries_and_no_more(kit, desk) -> None:
+    desk.journal = MemoryJournal(most=3)
+    mem = await desk.start()
+    for _ in range(2):
+        await mem.create_order(BUY)
+    assert desk.noted[1:] == [OrderStatus.PENDING, OrderStatus.OPEN]
+    assert len(desk.noted) == 3
+
+
 async def test_an_order_is_journalled_before_it_is_sent_and_after(kit, desk) -> None:
     mem = await desk.start()
     noted_when_sent = []

@@ -147,6 +147,14 @@ def test_thousands_of_ended_orders_are_forgotten_and_no_open_one() -> None:
     assert tracker.get("BTC/USDT", id="1") is None
 
 
+def test_fills_of_orders_that_nobody_else_speaks_of_are_not_kept_for_ever() -> None:
+    tracker = OrderTracker()
+    for number in range(10_001):
+        assert tracker.see_fill(fill(f"t{number}", order_id=str(number), client_order_id=None))[0]
+    told = [tracker.see(said(OPEN, id=str(number), client_order_id=None))[0].filled for number in (0, 1, 10_000)]
+    assert told == [0, 1, 1]
+
+
 STORY = [
     said(OrderStatus.PENDING, 0, 1),
     said(OPEN, 0, 2),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, final
+from collections import deque
+from typing import Final, Protocol, final
 
 import attrs
 
 from fra.core.contract.orders import Order, OrderRequest, OrderStatus
+
+_ENTRIES: Final = 20_000
 
 
 @attrs.frozen(kw_only=True)
@@ -31,10 +34,10 @@ class OrderJournal(Protocol):
 
 @final
 class MemoryJournal:
-    """A journal that lasts as long as the process."""
+    """A journal that lasts as long as the process, and keeps the last ``most`` entries."""
 
-    def __init__(self) -> None:
-        self.entries: list[JournalEntry] = []
+    def __init__(self, most: int = _ENTRIES) -> None:
+        self.entries: deque[JournalEntry] = deque(maxlen=most)
 
     async def record(self, entry: JournalEntry) -> None:
         self.entries.append(entry)

@@ -24,7 +24,8 @@ class OrderTracker:
 
     An order only moves on: ``filled`` never falls, an order that has ended stays ended, news that are older than what
     is known change nothing. A fill is news once, by its trade id. The latest 10,000 orders and 50,000 fills are
-    remembered; order ids and client order ids are taken as unique within a symbol, as some venues have them.
+    remembered, and the fills of as many orders that nothing else was said of; order ids and client order ids are taken
+    as unique within a symbol, as some venues have them.
     """
 
     def __init__(self) -> None:
@@ -33,7 +34,7 @@ class OrderTracker:
         self._by_client: dict[_Key, int] = {}
         self._filled: dict[int, Decimal] = {}
         self._fills: OrderedDict[tuple[str, str, str], None] = OrderedDict()
-        self._early: dict[_Key, list[Fill]] = {}
+        self._early: OrderedDict[_Key, list[Fill]] = OrderedDict()
         self._next = 0
 
     # --- orders
@@ -84,6 +85,8 @@ class OrderTracker:
             for name in (fill.order_id, fill.client_order_id):
                 if name is not None:
                     self._early.setdefault((fill.symbol, name), []).append(fill)
+                    if len(self._early) > _ORDERS:
+                        self._early.popitem(last=False)
                     break
             return True, None
         before = self._orders[number]
