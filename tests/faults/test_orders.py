@@ -11,10 +11,18 @@ import pytest
 from order_campaign import Spread, campaign
 from order_scenarios import VENUES
 
+_SHOWN = 5
+"""Failures of a venue that are told at length."""
+
 
 @pytest.mark.parametrize("venue", VENUES)
 async def test_orders_are_never_doubled_lost_or_told_wrong(venue: str, spread: Spread) -> None:
     alone = os.environ.get("FRA_FAULT_SEED")
     seeds = [int(alone)] if alone else range(int(os.environ.get("FRA_FAULT_SEEDS", "500")))
     failures = await campaign(venue, seeds, spread)
-    assert not failures, "\n\n".join(failures)
+    if failures:
+        pytest.fail(
+            f"{len(failures)} seeds failed on {venue}: {', '.join(map(str, failures))}\n\n"
+            + "\n\n".join([*failures.values()][:_SHOWN]),
+            pytrace=False,
+        )
