@@ -150,7 +150,10 @@ def test_documented_python_is_python(block: str) -> None:
 def test_a_documented_program_runs(
     block: str, markets: dict[str, dict[str, dict[str, str]]], environment: dict[str, str], tmp_path: Path
 ) -> None:
-    program = re.sub(r'connect\("(\w+)"\)', lambda found: f"connect({found[1]!r}, base_url=URLS.get({found[1]!r}))", block)
+    def pointed(found: re.Match[str]) -> str:
+        return f"connect({found[1]!r}, base_url=URLS.get({found[1]!r}))"
+
+    program = re.sub(r'connect\("(\w+)"\)', pointed, block)
     assert program != block or "connect(" not in block
     script = tmp_path / "program.py"
     script.write_text(f"URLS = {markets!r}\n{program}")

@@ -21,6 +21,8 @@ import pytest
 from fra.core import BookView, ExchangeError, ExchangeHandle, PluginManager, StreamStatus
 from fra.emulator import Emulator
 
+pytestmark = pytest.mark.alone
+
 STALENESS = 1.0
 SYMBOL = "BTC/USDT:USDT"
 MARKETS = {"binance": "usdm", "okx": "swap"}

@@ -15,6 +15,8 @@ import pytest
 from fra.core import Banned, ExchangeHandle, ExchangeRateLimitError, PluginManager, RateLimited
 from fra.emulator import Account, Emulator, Venue
 
+pytestmark = pytest.mark.alone
+
 TASKS = 50
 WINDOWS = 3
 

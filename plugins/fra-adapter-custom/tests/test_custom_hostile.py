@@ -17,6 +17,8 @@ import pytest
 
 from fra.core import ExchangeAPIError, ExchangeConnectionError, ExchangeError, StreamStatus
 
+pytestmark = pytest.mark.alone
+
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 STALENESS = 0.5

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 
 def test_the_demo_shows_a_cut_and_its_healing_and_ends(shell):
     began = time.monotonic()

@@ -68,6 +68,7 @@ def test_an_exchange_that_is_down_stands_below_the_table(shell):
     assert "gamma: MISSING: the name could not be resolved" in shell.run("spreads").stdout
 
 
+@pytest.mark.alone
 def test_an_exchange_that_is_slow_delays_nobody_beyond_ten_seconds(shell):
     shell.configure(alpha=dict(LOW), beta=dict(HIGH), gamma={"delay": 60.0})
     began = time.monotonic()
