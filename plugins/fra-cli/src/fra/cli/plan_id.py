@@ -52,7 +52,8 @@ def client_order_id(rule: ClientOrderIdRule | None, seed: str) -> str:
     number = int.from_bytes(hashlib.sha512(seed.encode()).digest(), "big")
     text = _write(number, alphabet)[-room:]
     # A venue that takes numbers would drop a zero in front.
-    first = text[0] if text[0] != "0" else (alphabet.replace("0", "") or alphabet)[number % 7 % len(alphabet)]
+    others = alphabet.replace("0", "") or alphabet
+    first = text[0] if text[0] != "0" else others[number % len(others)]
     return rule.prefix + first + text[1:]
 
 
