@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from traders import LINEAR, SPOT, VENUES, Trader, emulator, trading
 
-from fra.core import Order, OrderStatus, OrderType, StreamStatus
+from fra.core import Fill, Order, OrderStatus, OrderType, StreamStatus
 from fra.emulator import Venue
 from fra.matching import OrderRequest as TrueRequest
 from fra.matching import OrderType as TrueType
@@ -82,3 +82,28 @@ async def test_an_old_order_cancelled_unheard_is_told(venues: Mapping[str, Venue
             while trader.stream.status is not StreamStatus.LIVE:  # noqa: ASYNC110 - a status is not announced
                 await asyncio.sleep(0.01)
         assert trader.told.of(Order, client_order_id="123456")[-1].status is OrderStatus.CANCELED
+
+
+@pytest.mark.parametrize("symbol", [SPOT, LINEAR], ids=["spot", "linear"])
+@pytest.mark.parametrize("name", VENUES)
+async def test_a_trade_made_unheard_is_told_where_our_clock_is_ahead(
+    venues: Mapping[str, Venue], name: str, symbol: str
+) -> None:
+    venue = venues[name]
+    venue.clock_offset_ms = -400_000
+    try:
+        async with trading(venue, listen=True) as trader:
+            price = await trader.price(symbol, "0.05")
+            first = await trader.send(symbol, type=OrderType.LIMIT, price=price)
+            await trader.told.until(lambda: trader.told.of(Order, id=first.id))
+            venue.refuse_connections()
+            venue.cut()
+            await trader.down()
+            true = trader.true_order(first)
+            bought = TrueRequest(symbol=true.symbol, side=TrueSide.BUY, type=TrueType.MARKET, amount=true.amount)
+            trader.engine.place(trader.account.name, bought, now_ms=venue.now_ms())
+            assert trader.true_fills(symbol)
+            venue.refuse_connections(False)
+            await trader.told.until(lambda: trader.told.of(Fill))
+    finally:
+        venue.clock_offset_ms = 0

@@ -46,7 +46,11 @@ class ServerClock:
 
     def now_ms(self) -> int:
         """The venue's time now; our own until the first :meth:`sync`."""
-        return self._now_ms() if self.sample is None else round(self._now_ms() + self.sample.offset)
+        return self.at(self._now_ms())
+
+    def at(self, our_ms: int) -> int:
+        """One of our times as the venue counts it; as it is until the first :meth:`sync`."""
+        return our_ms if self.sample is None else round(our_ms + self.sample.offset)
 
     @property
     def skew(self) -> float | None:

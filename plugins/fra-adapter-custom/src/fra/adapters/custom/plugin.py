@@ -171,6 +171,7 @@ class CustomExchangePlugin(ExchangePluginInterface):
             limiter=self.limiter,
             options=self.options,
             make_dialect=self.make_dialect,
+            venue_ms=self.clock.at,
         )
 
     async def connect(self) -> None:

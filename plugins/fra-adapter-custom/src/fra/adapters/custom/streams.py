@@ -56,12 +56,15 @@ class StreamClient:
         limiter: Limiter,
         options: CustomOptions,
         make_dialect: Callable[[Channel[object]], Dialect],
+        venue_ms: Callable[[int], int] = int,
     ) -> None:
+        """``venue_ms`` gives one of our times as the venue counts it."""
         self.exchange: str = config.name
         self.options: CustomOptions = options
         self.timeout: float = min(config.timeout, options.staleness or config.timeout)
         self._context = context
         self.now_ms: Callable[[], int] = context.now_ms
+        self.venue_ms = venue_ms
         self._network = network
         self._urls = urls
         self._errors = errors

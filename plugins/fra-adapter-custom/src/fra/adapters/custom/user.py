@@ -31,7 +31,8 @@ M = TypeVar("M")
 
 Backfill = Callable[[int | None], Awaitable[Iterable[UserEvent]]]
 """``await backfill(since_ms)``: how the account stands now (open orders, balances, positions) and, unless ``since_ms``
-is None, every order that ended and every fill since then, oldest first. Raises errors of fra's tree."""
+is None, every order that ended and every fill since then (by the venue's clock), oldest first. Raises errors of fra's
+tree."""
 
 _OVERLAP_MS: Final = 60_000
 """So much longer back is asked after a loss: clocks differ, and that a connection is dead is noticed late."""
@@ -128,7 +129,7 @@ class UserFeed:
             self._cancel = self._client.spawn(self._fill(), name="the state of the account")
 
     async def _fill(self) -> None:
-        since = None if self._heard_ms is None else self._heard_ms - _OVERLAP_MS
+        since = None if self._heard_ms is None else self._client.venue_ms(self._heard_ms - _OVERLAP_MS)
         retries = ReconnectManager(on_attempt_failed=lambda attempt, error: None)
         events: list[UserEvent] | None = None
         while events is None:
