@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from itertools import pairwise
 from typing import Final
@@ -51,6 +52,26 @@ def funding_rate(
         mark_price=positive(raw.get("markPrice")),
         index_price=positive(raw.get("indexPrice")),
     )
+
+
+async def one_by_one(
+    symbols: Iterable[Symbol], ask: Callable[[Symbol], Awaitable[FundingRate | None]], *, at_once: int
+) -> list[FundingRate]:
+    """The rates of a venue that tells them one symbol at a time, ``at_once`` of them at the same time; None is left
+    out. Raises what the first failure raises, and asks no further then.
+    """
+    free = asyncio.Semaphore(at_once)
+
+    async def one(symbol: Symbol) -> FundingRate | None:
+        async with free:
+            return await ask(symbol)
+
+    tasks = [asyncio.ensure_future(one(symbol)) for symbol in symbols]
+    try:
+        return [rate for rate in await asyncio.gather(*tasks) if rate is not None]
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def settled_rates(

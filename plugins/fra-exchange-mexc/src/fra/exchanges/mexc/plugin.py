@@ -12,7 +12,7 @@ import attrs
 
 from fra.adapters.ccxt import MEXCCCXT, Interval, number
 from fra.adapters.ccxt.convert import Raw, funding_payment, moment, within
-from fra.adapters.ccxt.funding import upcoming
+from fra.adapters.ccxt.funding import one_by_one, upcoming
 from fra.adapters.ccxt.streams import Cut
 from fra.adapters.ccxt.symbols import Market
 from fra.core import (
@@ -112,21 +112,14 @@ class MEXCPlugin(MEXCCCXT):
         asked = [symbol for symbol in wanted if symbol.active or symbols is not None]
         rows = (await self.call("contractPublicGetTicker")).get("data") or ()
         prices = {row["symbol"]: row for row in rows}
-        free = asyncio.Semaphore(_AT_ONCE)
 
         async def one(symbol: Symbol) -> FundingRate | None:
-            async with free:
-                raw = await self._asked(symbol)
+            raw = await self._asked(symbol)
             if raw.get("fundingRate") is None and symbols is None:
                 return None
             return self._marked(raw, symbol, prices.get(symbol.venue_id, {}))
 
-        tasks = [asyncio.ensure_future(one(symbol)) for symbol in asked]
-        try:
-            return [rate for rate in await asyncio.gather(*tasks) if rate is not None]
-        finally:
-            for task in tasks:
-                task.cancel()
+        return await one_by_one(asked, one, at_once=_AT_ONCE)
 
     async def _asked(self, symbol: Symbol) -> Raw:
         await self._rates.acquire(1)
