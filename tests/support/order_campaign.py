@@ -65,7 +65,7 @@ async def play(scenario: Scenario, venue: Venue, spread: Spread, registry: Plugi
 
 
 async def campaign(name: str, seeds: Iterable[int], spread: Spread) -> dict[int, str]:
-    """Play those of the seeds that belong to one venue, several at a time: what went wrong with which, and how to see it again."""
+    """Play those of the seeds that belong to one venue: what went wrong with which, and how to see it again."""
     scenarios = [Scenario.of(seed) for seed in seeds if venue_of(seed) == name]
     failures: dict[int, str] = {}
     registry = PluginRegistry()

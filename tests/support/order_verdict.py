@@ -82,7 +82,7 @@ class Verdict:
         for _ in range(TRIES):
             await self._settle()
             before = self.trader.true_orders()
-            wrong = [*self._orders(), *self._fills(), *self._moves(), *await self._answers()]
+            wrong = [*self._orders(), *self._fills(), *self._moves(), *self._journal(), *await self._answers()]
             if not wrong or self.trader.true_orders() == before:
                 break  # else an order of a caller who gave up was on its way for that long
         return wrong
@@ -146,6 +146,17 @@ class Verdict:
                 back |= order.filled < before.filled or (None not in (before.id, order.id) and before.id != order.id)
                 if back:
                     wrong.append(f"{where} went from {before} to {order}")
+        return wrong
+
+    def _journal(self) -> list[str]:
+        """Every order was written down before it was sent, and none that is there as one that is not."""
+        wrong = []
+        for true in self.trader.true_orders():
+            noted = [e.status for e in self.trader.journal.entries if e.client_order_id == true.client_id]
+            if not noted or noted[0] is not OrderStatus.PENDING:
+                wrong.append(f"{true.client_id} was not written down before it was sent: {noted}")
+            elif OrderStatus.REJECTED in noted[len(noted) - noted[::-1].index(OrderStatus.PENDING) :]:
+                wrong.append(f"{true.client_id} is written down as rejected: {noted}")
         return wrong
 
     async def _answers(self) -> list[str]:

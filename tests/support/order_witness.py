@@ -18,6 +18,7 @@ from fra.core import (
     Fill,
     FillReceived,
     FraError,
+    JournalEntry,
     Order,
     OrderChanged,
     PluginManager,
@@ -38,13 +39,24 @@ def latest(orders: list[Order], name: str | None) -> Order | None:
     return next((order for order in reversed(orders) if order.client_order_id == name), None)
 
 
+class Journal:
+    """What was written down of orders, in order."""
+
+    def __init__(self) -> None:
+        self.entries: list[JournalEntry] = []
+
+    async def record(self, entry: JournalEntry) -> None:
+        self.entries.append(entry)
+
+
 class Trader:
     """One account on one emulated venue: the handle and everything that was told of it."""
 
-    def __init__(self, handle: ExchangeHandle, venue: Venue, account: Account) -> None:
+    def __init__(self, handle: ExchangeHandle, venue: Venue, account: Account, journal: Journal) -> None:
         self.handle = handle
         self.venue = venue
         self.account = account
+        self.journal = journal
         self.changes: list[Order] = []
         self.fills: list[Fill] = []
         self.errors: list[FraError] = []
@@ -155,10 +167,11 @@ async def account(venue: Venue, seed: int, registry: PluginRegistry) -> AsyncIte
         "options": {"reconnect_delay": 0.02, "reconnect_max_delay": 0.05},
         **keys,
     }
+    journal = Journal()
     async with AsyncExitStack() as stack:
 
         async def start() -> ExchangeHandle:
-            manager = PluginManager.from_config({"exchanges": {"main": config}}, registry=registry)
+            manager = PluginManager.from_config({"exchanges": {"main": config}}, registry=registry, journal=journal)
             handle = (await stack.enter_async_context(manager)).get_plugin("main")
             await handle.get_symbols()
             return handle
@@ -167,6 +180,6 @@ async def account(venue: Venue, seed: int, registry: PluginRegistry) -> AsyncIte
         for name in (SPOT, LINEAR):
             venue.freeze_book(handle.symbol(name).market, handle.symbol(name).venue_id)
         try:
-            yield Trader(handle, venue, account)
+            yield Trader(handle, venue, account, journal)
         finally:
             venue.exchange.cancel_all(account)
