@@ -98,7 +98,10 @@ def capabilities(
     *,
     missing: Iterable[tuple[Operation, MarketKind]] = (),
 ) -> ExchangeCapabilities:
-    """The exact matrix for these kinds. ``missing`` are cells that ccxt claims and that do not work."""
+    """The exact matrix for these kinds. ``missing`` are cells that ccxt claims and that do not work; a stream of
+    running rates that is missing is polled like one that ccxt has not.
+    """
+    kinds = tuple(kinds)
     matrix = {}
     for kind in kinds:
         known = features_of(features, kind)
@@ -107,10 +110,11 @@ def capabilities(
                 continue
             if any(has.get(method) and not (known and _denied(known, method)) for method in methods):
                 matrix[operation, kind] = Support.NATIVE
-        if kind.is_swap and (O.GET_FUNDING_RATE, kind) in matrix:
-            matrix.setdefault((O.SUBSCRIBE_FUNDING_RATE, kind), Support.polled(POLL_FUNDING))
     for cell in missing:
         matrix.pop(cell, None)
+    for kind in kinds:
+        if kind.is_swap and (O.GET_FUNDING_RATE, kind) in matrix:
+            matrix.setdefault((O.SUBSCRIBE_FUNDING_RATE, kind), Support.polled(POLL_FUNDING))
     return ExchangeCapabilities(matrix)
 
 
