@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
+import keyring
+import keyring.errors
 import pytest
+from keyring.backend import KeyringBackend
 
 from fra.core.contract.config import Secret
 from fra.core.contract.errors import ConfigError
@@ -190,6 +196,89 @@ def test_a_secret_that_is_not_there_names_its_key_and_where_it_points(tmp_path: 
         config.get_exchange_config("okx")
     assert caught.value.path == "exchanges.okx.api_key"
     assert reference.partition(":")[2] in str(caught.value)
+
+
+class Ring(KeyringBackend):
+    """A keyring of the test's own."""
+
+    priority = 1
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        super().__init__()
+        self.entries = {("fra", "okx"): "from-keyring", ("https://fra/x", "okx"): "with-slashes", ("fra", "empty"): ""}
+        self.failure = failure
+
+    def get_password(self, service: str, username: str) -> str | None:
+        if self.failure is not None:
+            raise self.failure
+        return self.entries.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.entries[service, username] = password
+
+
+@contextmanager
+def ring(failure: Exception | None = None) -> Iterator[None]:
+    before = keyring.get_keyring()
+    keyring.set_keyring(Ring(failure))
+    try:
+        yield
+    finally:
+        keyring.set_keyring(before)
+
+
+@pytest.mark.parametrize(
+    ("reference", "value"), [("keyring:fra/okx", "from-keyring"), ("keyring:https://fra/x/okx", "with-slashes")]
+)
+def test_a_secret_comes_from_the_keyring_and_is_shown_as_its_reference(
+    tmp_path: Path, reference: str, value: str
+) -> None:
+    config = load(tmp_path, f'[exchanges.okx]\napi_key = "{reference}"')
+    with ring():
+        assert config.get_exchange_config("okx").api_key == Secret(value)
+    assert config.describe()["exchanges"] == {"okx": {"api_key": reference}}
+
+
+@pytest.mark.parametrize(
+    ("reference", "cure"),
+    [
+        ("keyring:fra/other", "keyring set fra other"),
+        ("keyring:fra/empty", "keyring set fra empty"),
+        ("keyring:fra", "keyring:SERVICE/USER"),
+        ("keyring:/okx", "keyring:SERVICE/USER"),
+    ],
+)
+def test_a_keyring_entry_that_is_not_there_names_the_cure(tmp_path: Path, reference: str, cure: str) -> None:
+    config = load(tmp_path, f'[exchanges.okx]\napi_key = "{reference}"')
+    with ring(), pytest.raises(ConfigError) as caught:
+        config.get_exchange_config("okx")
+    assert caught.value.path == "exchanges.okx.api_key"
+    assert cure in str(caught.value.cure)
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (keyring.errors.KeyringLocked(CANARY), "KeyringLocked"),
+        (keyring.errors.NoKeyringError(CANARY), "no keyring"),
+        (RuntimeError(CANARY), "RuntimeError"),
+    ],
+)
+def test_a_keyring_that_does_not_open_is_an_error_and_tells_nothing(
+    tmp_path: Path, failure: Exception, words: str
+) -> None:
+    config = load(tmp_path, '[exchanges.okx]\napi_key = "keyring:fra/okx"')
+    with ring(failure), pytest.raises(ConfigError, match=words) as caught:
+        config.get_exchange_config("okx")
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_without_the_keyring_library_the_cure_is_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    config = load(tmp_path, '[exchanges.okx]\napi_key = "keyring:fra/okx"')
+    with pytest.raises(ConfigError) as caught:
+        config.get_exchange_config("okx")
+    assert caught.value.cure == 'pip install "fra-core[keyring]"'
 
 
 def test_a_missing_secret_stands_in_no_other_accounts_way(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class Secret:
         return hash((Secret, self._value))
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is not pickled: pass its reference (env:NAME, file:PATH) instead")
+        raise TypeError("a Secret is not pickled: pass its reference (env:NAME, file:PATH, …) instead")
 
 
 def _timeout(instance: ExchangeConfig, attribute: attrs.Attribute[float], value: float) -> None:

@@ -150,7 +150,7 @@ class ConfigManager:
                     variable = f"{name}_{key}".upper().replace("-", "_")
                     warnings.warn(
                         f"exchanges.{name}.{key} stands in plain text in {self.source} → "
-                        f'write "env:{variable}" or "file:PATH" instead',
+                        f'write "env:{variable}", "file:PATH" or "keyring:SERVICE/USER" instead',
                         ConfigWarning,
                         stacklevel=4,
                     )
@@ -164,8 +164,8 @@ class ConfigManager:
     def get_exchange_config(self, name: str) -> ExchangeConfig:
         """One configured instance with its secrets looked up.
 
-        Raises ConfigError when no such instance is configured, or a secret's environment variable or file is not
-        there; the message names the key and where it points, never a value.
+        Raises ConfigError when no such instance is configured, or a secret's environment variable, file or keyring
+        entry is not there; the message names the key and where it points, never a value.
         """
         values = self._exchanges.get(name)
         if values is None:
@@ -197,6 +197,8 @@ class ConfigManager:
         elif kind == "file":
             value, why = self._read_secret_file(target, place)
             cure = f"put the value alone into {target}"
+        elif kind == "keyring":
+            value, why, cure = _read_keyring(target)
         else:
             return reference
         if not value:
@@ -245,8 +247,28 @@ def _assemble(name: str, values: Mapping[str, object]) -> ExchangeConfig:
     return attrs.evolve(start, **values)  # type: ignore[arg-type]  # each value was read by its row of EXCHANGE_KEYS
 
 
+def _read_keyring(target: str) -> tuple[str, str, str]:
+    """The secret of SERVICE/USER, or an empty one with why there is none and what cures that."""
+    service, _, user = target.rpartition("/")
+    if not service or not user:
+        return "", f"keyring:{target} does not name a service and a user", 'write "keyring:SERVICE/USER"'
+    try:
+        import keyring
+        from keyring.errors import NoKeyringError
+    except ImportError:
+        return "", "the keyring library is not installed", 'pip install "fra-core[keyring]"'
+    try:
+        value = keyring.get_password(service, user)
+    except NoKeyringError:
+        return "", "this system has no keyring", "keyring diagnose, or env:NAME or file:PATH instead"
+    except Exception as error:  # backends are others' code, and what they say of a failure may hold what they read
+        return "", f"the keyring cannot be read ({type(error).__name__})", f"unlock it: keyring get {service} {user}"
+    what = "is empty" if value == "" else "is not there"
+    return value or "", f"the keyring's entry {service}/{user} {what}", f"keyring set {service} {user}"
+
+
 def _is_reference(value: str) -> bool:
-    return value.startswith(("env:", "file:"))
+    return value.startswith(("env:", "file:", "keyring:"))
 
 
 def _shown(key: str, value: object) -> object:

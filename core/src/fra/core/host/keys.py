@@ -103,7 +103,7 @@ _STRINGS: Final[Schema] = {"type": "array", "items": _STRING}
 _STRING_TABLE: Final[Schema] = {"type": "object", "additionalProperties": _STRING}
 _ANY_TABLE: Final[Schema] = {"type": "object"}
 
-_REFERENCE: Final = "env:NAME, file:PATH or (with a warning) the value itself"
+_REFERENCE: Final = "env:NAME, file:PATH, keyring:SERVICE/USER or (with a warning) the value itself"
 EXCHANGE_KEYS: Final[Mapping[str, Key]] = {
     "exchange_id": Key(_string, _STRING, "the venue; default: the table's name"),
     "plugin": Key(_string, _STRING, "the plugin to load; default: the exchange_id"),
@@ -126,7 +126,11 @@ EXCHANGE_KEYS: Final[Mapping[str, Key]] = {
     ),
     "extra_params": Key(as_table, _ANY_TABLE, "what the adapter sends along with every request"),
     "markets": Key(_strings, _STRINGS, "which of the adapter's markets to load; default: all"),
-    "proxy": Key(_string, _STRING, "an HTTP proxy URL (or env:NAME, file:PATH) for REST and WebSocket alike"),
+    "proxy": Key(
+        _string,
+        _STRING,
+        "an HTTP proxy URL (or a reference to one, as for api_key) for REST and WebSocket alike",
+    ),
     "options": Key(as_table, _ANY_TABLE, "the adapter's own settings"),
 }
 DEFAULT_KEYS: Final = {key: EXCHANGE_KEYS[key] for key in ("sandbox", "timeout", "proxy")}
