@@ -45,6 +45,7 @@ class Mended:
     fra_throttle: Throttle
     fra_news: Callable[[], None]
     fra_options: Mapping[str, Any] = {}
+    fra_candle_volume: tuple[int, str] | None = None
 
     # --- budgets
 
@@ -61,6 +62,18 @@ class Mended:
             return Exact(dictionary[key])
         except (KeyError, IndexError, TypeError, ValueError):
             return default_value
+
+    def parse_ohlcv(self, ohlcv: Any, market: Any = None) -> Any:
+        return self._fra_candle(super().parse_ohlcv(ohlcv, market), ohlcv)  # type: ignore[misc]
+
+    def parse_ws_ohlcv(self, ohlcv: Any, market: Any = None) -> Any:
+        return self._fra_candle(super().parse_ws_ohlcv(ohlcv, market), ohlcv)  # type: ignore[misc]
+
+    def _fra_candle(self, row: Any, raw: Any) -> Any:
+        """ccxt's volume is in base coin for some contracts of a venue and not for others; contracts are contracts."""
+        if self.fra_candle_volume is not None:
+            row[5] = self.safe_number(raw, self.fra_candle_volume[isinstance(raw, dict)])  # type: ignore[attr-defined]
+        return row
 
     # --- what leaves
 

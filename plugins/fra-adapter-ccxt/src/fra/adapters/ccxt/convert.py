@@ -65,6 +65,11 @@ def scaled(value: object, symbol: Symbol) -> Decimal | None:
     return None if made is None else symbol.amount(made)
 
 
+def half(value: Decimal | None) -> Decimal | None:
+    """One side of what a venue counted for both."""
+    return None if value is None else value / 2
+
+
 def moment(value: object) -> int | None:
     """UTC milliseconds, None where there are none: venues write 0 and -1 for that too."""
     made = positive(value)

@@ -92,6 +92,7 @@ class OKXCCXT(CCXTAdapter):
         interval_source=IntervalSource.DERIVED,
         one_account=True,
         candles_in_contracts=True,
+        candle_volume=(5, "vol"),
         volumes_in_contracts=True,
         point=urls.okx,
         book_depths=(400,),
@@ -113,6 +114,9 @@ class BybitCCXT(CCXTAdapter):
         ask_params={"acknowledged": True},
         search_on=True,
         base_amount_buys={"marketUnit": "baseCoin"},
+        candles_in_contracts=True,
+        candle_volume=(5, "volume"),
+        volumes_in_contracts=True,
         settings={
             "options": {
                 "createMarketBuyOrderRequiresPrice": False,
@@ -145,6 +149,7 @@ class HTXCCXT(CCXTAdapter):
         by_client_id="param",
         settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
         types_as_flags=True,
+        counts_both_sides=True,
         point=urls.htx,
         book_depths=(150,),
     )

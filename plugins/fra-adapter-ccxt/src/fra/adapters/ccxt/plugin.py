@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
+import attrs
+
 from fra.adapters.ccxt import convert, funding
 from fra.adapters.ccxt.capabilities import POLL_FUNDING
 from fra.adapters.ccxt.convert import Raw
@@ -80,7 +82,13 @@ class CCXTAdapter(CCXTTrading):
 
     def _ticker(self, raw: Raw, symbol: Symbol) -> Ticker:
         contracts = self.venue.volumes_in_contracts
-        return convert.ticker(raw, symbol, received_ms=self.context.now_ms(), contracts=contracts)
+        made = convert.ticker(raw, symbol, received_ms=self.context.now_ms(), contracts=contracts)
+        if not self._both_sides(symbol):
+            return made
+        return attrs.evolve(made, volume=convert.half(made.volume), quote_volume=convert.half(made.quote_volume))
+
+    def _both_sides(self, symbol: Symbol) -> bool:
+        return self.venue.counts_both_sides and symbol.kind.is_derivative
 
     async def get_tickers(self, symbols: Sequence[Symbol] | None = None) -> list[Ticker]:
         """One or a few requests per market; raises ExchangeAPIError when one that was asked for is left out."""
@@ -100,7 +108,11 @@ class CCXTAdapter(CCXTTrading):
     async def get_trades(self, symbol: Symbol, *, limit: int | None = None) -> list[Trade]:
         rows = await self.call("fetch_trades", symbol.name, None, limit)
         now = self.context.now_ms()
-        return [convert.trade(row, symbol, received_ms=now) for row in rows]
+        return [self._trade(row, symbol, now) for row in rows]
+
+    def _trade(self, raw: Raw, symbol: Symbol, received_ms: int) -> Trade:
+        made = convert.trade(raw, symbol, received_ms=received_ms)
+        return attrs.evolve(made, amount=made.amount / 2) if self._both_sides(symbol) else made
 
     async def get_klines(
         self,
@@ -125,7 +137,8 @@ class CCXTAdapter(CCXTTrading):
         return interval.value
 
     def _kline(self, row: Sequence[object], symbol: Symbol, interval: KlineInterval) -> Kline:
-        return convert.kline(row, symbol, interval, contracts=self.venue.candles_in_contracts)
+        made = convert.kline(row, symbol, interval, contracts=self.venue.candles_in_contracts)
+        return attrs.evolve(made, volume=made.volume / 2) if self._both_sides(symbol) else made
 
     # --- funding
 
@@ -197,7 +210,7 @@ class CCXTAdapter(CCXTTrading):
 
         def fresh(rows: Iterable[Raw], received_ms: int) -> Iterable[Trade]:
             for row in rows:
-                made = convert.trade(row, symbol, received_ms=received_ms)
+                made = self._trade(row, symbol, received_ms)
                 if made.id:
                     if made.id in seen:
                         continue

@@ -141,6 +141,7 @@ class CCXTSession(ExchangePluginInterface):
         self.client = await asyncio.to_thread(
             clients.make_client, name, settings, throttle=self._throttle, news=self._news
         )
+        self.client.fra_candle_volume = self.venue.candle_volume
         self._point()
         self.adjust(self.client)
         ccxt = self.client

@@ -43,6 +43,8 @@ class Venue:
 
     Data: ``interval_source`` says what ccxt's ``interval`` of a funding rate is, None that it is not to be trusted;
     ``candles_in_contracts`` and ``volumes_in_contracts`` that candles and tickers of swaps count them;
+    ``candle_volume`` where a raw candle has its contracts (in a list, in a table), where ccxt takes something else;
+    ``counts_both_sides`` that volumes and trades of swaps count buyers and sellers both;
     ``book_depths`` what may be asked for, per market if
     they differ; ``stream_depth`` the largest that streams.
 
@@ -71,6 +73,8 @@ class Venue:
     interval_source: IntervalSource | None = IntervalSource.REPORTED
     candles_in_contracts: bool = False
     volumes_in_contracts: bool = False
+    candle_volume: tuple[int, str] | None = None
+    counts_both_sides: bool = False
     book_depths: tuple[int, ...] | Mapping[str, tuple[int, ...]] = ()
     stream_depth: int | None = None
 
