@@ -141,7 +141,9 @@ class HttpClient:
                 if attempt >= repeats:
                     raise
             except (ExchangeAPIError, ExchangeAuthError) as error:
-                if error.code not in self._errors.clock_codes or resynced or self._sync_clock is None:
+                # What is not signed has no time in it: above all the question for the time itself.
+                late = endpoint.signed and error.code in self._errors.clock_codes
+                if not late or resynced or self._sync_clock is None:
                     raise
                 resynced = True
                 try:
