@@ -19,6 +19,7 @@ from fra.core import (
     FundingRate,
     Health,
     IntervalSource,
+    Kline,
     MarketKind,
     Operation,
     OrderBook,
@@ -80,10 +81,12 @@ class ScriptedVenue(ExchangePluginInterface):
                 Operation.GET_ORDERBOOK,
                 Operation.GET_TICKER,
                 Operation.GET_TRADES,
+                Operation.GET_KLINES,
                 Operation.GET_FUNDING_RATE,
                 Operation.GET_FUNDING_RATES,
                 Operation.SUBSCRIBE_ORDERBOOK,
                 Operation.SUBSCRIBE_TRADES,
+                Operation.SUBSCRIBE_KLINES,
                 Operation.SUBSCRIBE_FUNDING_RATE,
             ],
             KINDS,
@@ -148,6 +151,26 @@ class ScriptedVenue(ExchangePluginInterface):
     def trade(self, symbol, number):
         return Trade(symbol.name, str(number), self.price(symbol), Decimal("0.5"), Side.SELL, now_ms(), now_ms())
 
+    async def get_klines(self, symbol, interval, *, since=None, until=None, limit=None):
+        latest = now_ms() // HOUR_MS * HOUR_MS
+        first = latest - 29 * HOUR_MS if since is None else -(-since // HOUR_MS) * HOUR_MS
+        opens = range(first, latest + 1, HOUR_MS)[: limit if since is not None else None]
+        return [self.candle(symbol, interval, at, closed=at < latest) for at in opens]
+
+    def candle(self, symbol, interval, at, *, closed):
+        price, step = self.price(symbol), self.price(symbol) / 100
+        return Kline(
+            symbol=symbol.name,
+            interval=interval,
+            open_ms=at,
+            open=price,
+            high=price + step,
+            low=price - step,
+            close=price,
+            volume=self.options.amount,
+            closed=closed,
+        )
+
     async def get_funding_rate(self, symbol):
         return self.funding(symbol)
 
@@ -178,6 +201,11 @@ class ScriptedVenue(ExchangePluginInterface):
         while True:
             yield self.trade(symbol, number)
             number += 1
+            await asyncio.sleep(0.02)
+
+    async def subscribe_klines(self, symbol, interval):
+        while True:
+            yield self.candle(symbol, interval, now_ms() // HOUR_MS * HOUR_MS, closed=False)
             await asyncio.sleep(0.02)
 
     async def subscribe_funding_rate(self, symbol):

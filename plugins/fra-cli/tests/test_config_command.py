@@ -126,3 +126,48 @@ def test_what_the_wizard_wrote_passes_the_check(shell, terminal):
     ]
     terminal("config", "init", "-e", "scripted", answers=answers)
     assert "with credentials" in shell.run("config", "check").stdout
+
+
+RING = """
+import json
+from pathlib import Path
+from keyring.backend import KeyringBackend
+
+
+class FileRing(KeyringBackend):
+    priority = 1
+    file = Path(__file__).with_name("ring.json")
+
+    def get_password(self, service, username):
+        return json.loads(self.file.read_text()).get(f"{service} {username}") if self.file.exists() else None
+
+    def set_password(self, service, username, password):
+        entries = json.loads(self.file.read_text()) if self.file.exists() else {}
+        self.file.write_text(json.dumps({**entries, f"{service} {username}": password}))
+"""
+
+
+def test_the_wizard_puts_a_secret_into_the_keyring_and_it_is_found_there(shell, terminal):
+    shell.folder.joinpath("test_ring.py").write_text(RING)
+    shell.environ["PYTHON_KEYRING_BACKEND"] = "test_ring.FileRing"
+    answers = [
+        ("add an account?", "y"),
+        ("api_key: where", "keyring"),
+        ("not shown", "canary-7712"),
+        ("secret_key: where", "keyring"),
+        ("not shown", "canary-7713"),
+        ("passphrase?", "n"),
+    ]
+    seen = terminal("config", "init", "-e", "scripted", answers=answers)
+    written = shell.folder.joinpath("fra.toml").read_text()
+    assert "canary" not in seen + written
+    assert 'api_key = "keyring:fra/scripted_api_key"' in written
+    assert "with credentials" in shell.run("config", "check").stdout
+
+
+def test_a_keyring_entry_that_is_not_there_fails_the_check_and_names_the_command(shell):
+    shell.folder.joinpath("test_ring.py").write_text(RING)
+    shell.environ["PYTHON_KEYRING_BACKEND"] = "test_ring.FileRing"
+    shell.configure(alpha={"settings": {"api_key": "keyring:fra/alpha"}})
+    done = shell.run("config", "check", code=4)
+    assert "keyring set fra alpha" in done.stdout + done.stderr

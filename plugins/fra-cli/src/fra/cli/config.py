@@ -162,9 +162,11 @@ def _credentials(name: str, folder: Path) -> list[str]:
 
 def _reference(name: str, key: str, folder: Path) -> str:
     variable = f"{name}_{key}".upper().replace("-", "_")
-    where = click.prompt(f"{name}.{key}: where is it?", type=click.Choice(["env", "file"]), default="env")
+    where = click.prompt(f"{name}.{key}: where is it?", type=click.Choice(["env", "file", "keyring"]), default="env")
     if where == "env":
         return "env:" + str(click.prompt("  environment variable", default=variable))
+    if where == "keyring":
+        return _into_keyring(name, key)
     file = folder / ".fra-secrets" / f"{name}_{key}"
     value = click.prompt(f"  value (not shown; goes into {file})", hide_input=True)
     file.parent.mkdir(mode=0o700, exist_ok=True)
@@ -172,3 +174,21 @@ def _reference(name: str, key: str, folder: Path) -> str:
     file.chmod(0o600)
     file.write_text(value, encoding="utf-8")
     return f"file:{file.relative_to(folder)}"
+
+
+def _into_keyring(name: str, key: str) -> str:
+    """Put a value that is typed unseen into the system's keyring. Raises ConfigError when there is none."""
+    from fra.core import ConfigError
+
+    try:
+        import keyring
+    except ImportError:
+        raise ConfigError("the keyring library is not installed", cure='pip install "fra-core[keyring]"') from None
+    service, user = "fra", f"{name}_{key}"
+    value = click.prompt(f"  value (not shown; goes into the keyring as {service}/{user})", hide_input=True)
+    try:
+        keyring.set_password(service, user, value)
+    except Exception as error:  # backends are others' code, and what they say of a failure may hold the value
+        why = f"the keyring takes no {service}/{user} ({type(error).__name__})"
+        raise ConfigError(why, cure="keyring diagnose, or choose env or file") from None
+    return f"keyring:{service}/{user}"

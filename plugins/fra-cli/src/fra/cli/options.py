@@ -12,6 +12,8 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
+    from fra.core import KlineInterval
+
     IntParameter = click.ParamType[int]
     DecimalParameter = click.ParamType[Decimal]
 else:  # click's own types have parameters only in its stubs of late
@@ -19,6 +21,8 @@ else:  # click's own types have parameters only in its stubs of late
 
 F = TypeVar("F", bound=Callable[..., Any])
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+# KlineInterval, which is not imported for the sake of a help text.
+_INTERVALS: Final = "1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w 1M"
 _SECONDS: Final = {"ms": "0.001", "s": "1", "m": "60", "h": "3600", "d": "86400", "w": "604800"}
 
 
@@ -108,6 +112,11 @@ def account_option(function: F) -> F:
     )(function)
 
 
+def exchange_argument(name: str, *, metavar: str) -> Callable[[F], F]:
+    """An argument that names one exchange."""
+    return click.argument(name, metavar=metavar, shell_complete=_complete_exchange)
+
+
 def exchange_name_option(name: str, *, help: str) -> Callable[[F], F]:
     """An option that names one exchange."""
     return click.option(name, required=True, metavar="NAME", shell_complete=_complete_exchange, help=help)
@@ -123,6 +132,23 @@ def limit_option(function: F) -> F:
     return click.option("--limit", type=click.IntRange(min=1), help="At most so many of each exchange, the newest.")(
         function
     )
+
+
+def interval_option(function: F) -> F:
+    """``--interval 1h``: the length of a candle."""
+    return click.option("--interval", default="1h", show_default=True, help=f"The length of a candle: {_INTERVALS}.")(
+        function
+    )
+
+
+def kline_interval(text: str) -> KlineInterval:
+    """The interval that ``text`` says. Raises click.BadParameter; imports the models, so it is for inside commands."""
+    from fra.core import KlineInterval
+
+    try:
+        return KlineInterval(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is none of {_INTERVALS}", param_hint="--interval") from None
 
 
 def json_option(function: F) -> F:
