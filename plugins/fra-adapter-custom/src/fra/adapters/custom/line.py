@@ -54,6 +54,7 @@ class LineHost(Protocol):
     def url(self, address: Address, dialect: Dialect) -> Awaitable[str]: ...
     def connect(self, address: Address, dialect: Dialect, url: str) -> Awaitable[Transport]: ...
     def refusal(self, refused: Refused) -> ExchangeError: ...
+    async def clock_was_off(self) -> bool: ...
     def redact(self, frame: bytes) -> bytes: ...
     def report(self, error: ExchangeError, *, where: str) -> None: ...
     def line_idle(self, line: Line) -> None: ...
@@ -72,6 +73,8 @@ class Line:
         self._rng = rng if rng is not None else random.Random()
         self._connection: Connection | None = None
         self._next: Connection | None = None
+        self._refused: ExchangeError | None = None
+        """Why a login was refused, until it is known whether our idea of the venue's clock was to blame."""
         self._reconnect = ReconnectManager(
             None,
             host.options.reconnect_delay,
@@ -110,6 +113,10 @@ class Line:
         self._host.line_up(self)
 
     def login_refused(self, error: ExchangeError) -> None:
+        self._refused = error
+
+    def _give_up(self, error: ExchangeError) -> None:
+        """Want nothing any more: these credentials will not do."""
         for topic in tuple(self.topics.values()):
             self.forget(topic)
             topic.fail(error)
@@ -138,6 +145,10 @@ class Line:
                 await self._reconnect.handle_disconnect(self._establish)
             while True:
                 loss = await self._serve()
+                refused, self._refused = self._refused, None
+                if refused is not None and not await self._host.clock_was_off():
+                    self._give_up(refused)
+                    return
                 self.report(loss)
                 self._lost(loss)
                 await self._end(self._connection)
@@ -163,7 +174,7 @@ class Line:
         try:
             url = await host.url(self.address, dialect)
         except ExchangeAuthError as error:
-            self.login_refused(error)
+            self._give_up(error)
             raise
         transport = await host.connect(self.address, dialect, url)
         ack_timeout = host.options.ack_timeout
@@ -187,7 +198,7 @@ class Line:
         except Exception as error:
             await connection.close()
             if isinstance(error, ExchangeAuthError):
-                self.login_refused(error)
+                self._give_up(error)
             raise
         return connection
 
@@ -220,6 +231,9 @@ class Line:
                     old.renew(topic)
             self._next = None
             await self._end(new)
+            if failed and self._refused is not None:
+                self._refused = None  # the old connection serves on; the next try has the clock as it is
+                await self._host.clock_was_off()
             return await self._rotation_failed(old, new.lost.result()) if failed else old.lost.result()
         for topic in tuple(self.topics.values()):
             if topic.seam is not None:

@@ -172,6 +172,7 @@ class CustomExchangePlugin(ExchangePluginInterface):
             options=self.options,
             make_dialect=self.make_dialect,
             venue_ms=self.clock.at,
+            sync_clock=self.clock.sync,
         )
 
     async def connect(self) -> None:

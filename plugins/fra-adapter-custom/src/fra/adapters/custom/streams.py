@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -40,6 +40,7 @@ M = TypeVar("M")
 T = TypeVar("T")
 
 _CLOSE_DEADLINE: Final = 3.0
+_CLOCK_JUMP_MS: Final = 1000
 
 
 class StreamClient:
@@ -56,15 +57,17 @@ class StreamClient:
         limiter: Limiter,
         options: CustomOptions,
         make_dialect: Callable[[Channel[object]], Dialect],
-        venue_ms: Callable[[int], int] = int,
+        venue_ms: Callable[[int], int],
+        sync_clock: Callable[[], Awaitable[object]],
     ) -> None:
-        """``venue_ms`` gives one of our times as the venue counts it."""
+        """``venue_ms`` gives one of our times as the venue counts it, ``sync_clock`` reads its clock anew."""
         self.exchange: str = config.name
         self.options: CustomOptions = options
         self.timeout: float = min(config.timeout, options.staleness or config.timeout)
         self._context = context
         self.now_ms: Callable[[], int] = context.now_ms
         self.venue_ms = venue_ms
+        self._sync_clock = sync_clock
         self._network = network
         self._urls = urls
         self._errors = errors
@@ -209,6 +212,16 @@ class StreamClient:
     def refusal(self, refused: Refused) -> ExchangeError:
         message = self._network.redact(refused.message)
         return self._errors.error(Failure(code=refused.code, message=message), exchange=self.exchange)
+
+    async def clock_was_off(self) -> bool:
+        """Read the venue's clock anew: whether it is another than it was taken for, or cannot be read now."""
+        now = self.now_ms()
+        before = self.venue_ms(now)
+        try:
+            await self._sync_clock()
+        except ExchangeConnectionError:
+            return True
+        return abs(self.venue_ms(now) - before) > _CLOCK_JUMP_MS
 
     def redact(self, frame: bytes) -> bytes:
         return self._network.redact_bytes(frame)
