@@ -61,7 +61,7 @@ class Trader:
         self._more.set()
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():
                 self._more.clear()
                 await self._more.wait()

@@ -51,7 +51,7 @@ class Trader:
         self._more.set()
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():
                 self._more.clear()
                 await self._more.wait()
@@ -183,7 +183,7 @@ async def test_a_fill_behind_a_cut_is_told_once_when_the_stream_is_back(trader: 
     assert trader.emulator.okx.cut() > 0
     sent = await trader.send()
     await trader.until(lambda: sum(fill.amount for fill in trader.fills(sent)) == Decimal("0.1"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await trader.until(lambda: trader.stream.status is StreamStatus.LIVE)
     trades = [event.trade_id for event in trader.events if isinstance(event, Fill)]
     assert len(trades) == len(set(trades))

@@ -156,7 +156,7 @@ class BinanceAccount:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def until(self, condition: Callable[[], object], *, within: float = 8.0) -> None:
+    async def until(self, condition: Callable[[], object], *, within: float = 30) -> None:
         """Look again whenever anything happened here, or was noted by a test."""
         async with asyncio.timeout(within):
             while not condition():
@@ -223,7 +223,7 @@ class BinanceAccount:
         try:
             async with connect("binance", base_url=urls, markets=tuple(markets), options=quick, **keys) as binance:
                 if keys["api_key"] is not None:
-                    async with asyncio.timeout(8), binance.subscribe_user_data():
+                    async with asyncio.timeout(30), binance.subscribe_user_data():
                         pass  # the account's stream is complete: what is asked from now on is the test's
                     self.calls.clear()
                 yield binance

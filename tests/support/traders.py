@@ -43,7 +43,7 @@ T = TypeVar("T")
 VENUES = ("binance", "okx", "bybit", "htx")
 SPOT, LINEAR, INVERSE = "BTC/USDT", "BTC/USDT:USDT", "BTC/USD:BTC"
 WITH_INVERSE = ("okx", "bybit")
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 WEALTH = {"USDT": Decimal(1_000_000), "BTC": Decimal(20)}
 """What each wallet of an account is opened with: more than a level of a book is worth."""
 

@@ -55,7 +55,7 @@ from fra.core import (
     Ticker,
 )
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 class Changes:

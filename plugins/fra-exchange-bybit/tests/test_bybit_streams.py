@@ -58,7 +58,7 @@ def frames(**by_topic: list[Any]) -> Callable[[str], list[str]]:
 async def test_a_snapshot_that_comes_before_the_acknowledgement_is_the_book() -> None:
     server = BybitServer(say=frames(orderbook=[BOOK]))
     async with server.asked(markets=["linear"]) as bybit, bybit.subscribe_orderbook(SWAP) as books:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             book = await anext(books)
     assert isinstance(book, OrderBook)
     assert (book.sequence, book.timestamp_ms, book.bids[0].price) == (7, NOW - 5, Decimal("100.1"))
@@ -68,7 +68,7 @@ async def test_a_snapshot_that_comes_before_the_acknowledgement_is_the_book() ->
 async def test_a_delta_without_a_snapshot_is_no_book() -> None:
     delta = {**BOOK, "type": "delta"}
     server = BybitServer(say=frames(orderbook=[delta]))
-    async with server.asked(markets=["linear"]) as bybit, asyncio.timeout(5):
+    async with server.asked(markets=["linear"]) as bybit, asyncio.timeout(20):
         books = bybit.subscribe_orderbook(SWAP)
         reading = asyncio.create_task(anext(books))
         await bybit.get_symbols()
@@ -81,7 +81,7 @@ async def test_a_delta_without_a_snapshot_is_no_book() -> None:
 @asynccontextmanager
 async def rates(server: BybitServer) -> AsyncIterator[tuple[ExchangeHandle, list[FundingRate]]]:
     seen: list[FundingRate] = []
-    async with server.asked(markets=["linear"]) as bybit, asyncio.timeout(10):
+    async with server.asked(markets=["linear"]) as bybit, asyncio.timeout(30):
         stream = bybit.subscribe_funding_rate(SWAP)
         stream.add_listener(seen.append)
         async with stream:
@@ -91,7 +91,7 @@ async def rates(server: BybitServer) -> AsyncIterator[tuple[ExchangeHandle, list
 async def until(condition: Callable[[], bool], stream: Subscription[Any]) -> None:
     changed = asyncio.Event()
     stream.add_listener(lambda item: changed.set())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():
             await changed.wait()
             changed.clear()
@@ -182,7 +182,7 @@ class Account:
 @asynccontextmanager
 async def account(*markets: str, **answers: Any) -> AsyncIterator[Account]:
     server = BybitServer({**ANSWERS, **answers})
-    async with server.asked(markets=list(markets) or ["linear"], **KEYS) as bybit, asyncio.timeout(10):
+    async with server.asked(markets=list(markets) or ["linear"], **KEYS) as bybit, asyncio.timeout(30):
         stream = bybit.subscribe_user_data()
         found = Account(server, bybit, stream)
         async with stream:

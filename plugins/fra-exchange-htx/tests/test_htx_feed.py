@@ -59,7 +59,7 @@ async def asked() -> tuple[books.SpotBook, Upstream, Book, asyncio.Task[Any]]:
     await asyncio.sleep(0)
     assert stream.sent == [], "a change must come first, for the answer to chain onto"
     feed.on_push(book, CHANGE, 1)  # type: ignore[arg-type]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await stream.waiting.wait()
     assert paced == [1]
     return feed, stream, book, task

@@ -94,7 +94,7 @@ class Venue:
         self._changed = asyncio.Event()
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():
                 await self._changed.wait()
 

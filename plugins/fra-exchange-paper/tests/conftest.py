@@ -200,7 +200,7 @@ class Venue(ExchangePluginInterface):
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until what it was asked for makes this true."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
@@ -283,7 +283,7 @@ class Trader:
     async def more(self) -> None:
         """Wait for the next that is said."""
         self._more.clear()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await self._more.wait()
 
     def heard(self, kind: type) -> list[Any]:
