@@ -33,6 +33,7 @@ from fra.core import (
     OrderStatus,
     OrderType,
     OrderVetoed,
+    PermissionDenied,
     PluginManager,
     Side,
     hookimpl,
@@ -279,7 +280,7 @@ def _venue(kit, answers, *, accept=True):
 
 
 async def test_an_unknown_outcome_is_found_out_by_asking(kit, desk) -> None:
-    answers = [OrderNotFound("not yet"), ExchangeConnectionError("reset"), OrderStatus.OPEN]
+    answers = [OrderNotFound("not yet"), PermissionDenied("HTTP 403"), OrderStatus.OPEN]
     mem = await desk.start(_venue(kit, answers))
     order = await mem.create_order(BUY)
     assert (order.status, order.client_order_id) == (OrderStatus.OPEN, desk.sent[0].client_order_id)

@@ -15,6 +15,7 @@ from fra.core import (
     ExchangeAuthError,
     ExchangeConnectionError,
     Fill,
+    PermissionDenied,
     Position,
     PositionSide,
     Side,
@@ -180,7 +181,18 @@ async def test_a_backfill_that_fails_is_tried_again_before_it_is_live(
     assert heard.statuses == [StreamStatus.RECOVERING, StreamStatus.LIVE]
 
 
-@pytest.mark.parametrize("error", [ExchangeAuthError("no"), ZeroDivisionError("bug")])
+async def test_a_firewall_that_shuts_it_out_for_a_while_is_outlasted(
+    bench: Any, account: Account, push: Any, keys: Any
+) -> None:
+    account.answers = [PermissionDenied("HTTP 403"), [balance(5)]]
+    heard, _ = await follow(bench, account, push, keys)
+    await bench.until(lambda: heard.live)
+    assert heard.events == [balance(5)]
+
+
+@pytest.mark.parametrize(
+    "error", [ExchangeAuthError("no"), PermissionDenied("no right", code="1"), ZeroDivisionError("bug")]
+)
 async def test_what_trying_again_cannot_cure_makes_it_fail(
     bench: Any, account: Account, push: Any, keys: Any, error: Exception
 ) -> None:

@@ -25,6 +25,7 @@ from fra.core.contract.errors import (
     NotSupported,
     OrderNotFound,
     OrderOutcomeUnknown,
+    PermissionDenied,
     StreamGap,
     SymbolNotFound,
 )
@@ -245,7 +246,7 @@ class OrderDesk:
                 except OrderNotFound:
                     pass
                 except Exception as error:
-                    if isinstance(self._failures.complete(error, "get_order"), ExchangeAuthError | NotSupported):
+                    if _will_never_tell(self._failures.complete(error, "get_order")):
                         break
                 if monotonic() - begun > self._horizon:
                     break
@@ -327,6 +328,13 @@ class OrderDesk:
                 reason=reason,
             )
         )
+
+
+def _will_never_tell(failure: FraError) -> bool:
+    """A bare 403 is a firewall's, which lets in again; with a code it is the venue's own word."""
+    if isinstance(failure, PermissionDenied):
+        return failure.code is not None
+    return isinstance(failure, ExchangeAuthError | NotSupported)
 
 
 @final

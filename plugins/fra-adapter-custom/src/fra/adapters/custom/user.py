@@ -15,6 +15,7 @@ from fra.core import (
     ExchangeAuthError,
     ExchangeError,
     NotSupported,
+    PermissionDenied,
     Position,
     ReconnectManager,
     StreamGap,
@@ -36,7 +37,6 @@ tree."""
 
 _OVERLAP_MS: Final = 60_000
 """So much longer back is asked after a loss: clocks differ, and that a connection is dead is noticed late."""
-_PERMANENT: Final = (ExchangeAuthError, NotSupported)
 
 
 @attrs.frozen
@@ -135,11 +135,11 @@ class UserFeed:
         while events is None:
             try:
                 events = [*await self._ask(since)]
-            except _PERMANENT as refused:
-                self._cancel = None
-                self.fail(refused)
-                return
             except ExchangeError as failure:
+                if _is_permanent(failure):
+                    self._cancel = None
+                    self.fail(failure)
+                    return
                 self.source.set_status(StreamStatus.RECOVERING, failure)
                 await retries.handle_disconnect(_nothing)
             except Exception as error:  # a mistake of the adapter, which the next try would make again
@@ -204,6 +204,13 @@ class _Watch:
     def on_status(self, status: StreamStatus, error: ExchangeError | None) -> None:
         if status is StreamStatus.FAILED and error is not None:
             self._feed.fail(error)
+
+
+def _is_permanent(failure: ExchangeError) -> bool:
+    """A bare 403 is a firewall's, which lets in again; with a code it is the venue's own word."""
+    if isinstance(failure, PermissionDenied):
+        return failure.code is not None
+    return isinstance(failure, ExchangeAuthError | NotSupported)
 
 
 def _key(event: UserEvent) -> tuple[str, str] | None:
