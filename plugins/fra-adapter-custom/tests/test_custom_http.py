@@ -227,6 +227,19 @@ async def test_an_order_with_a_refused_timestamp_is_refused_also_when_the_clock_
     assert (type(refused.value), refused.value.code) == (ExchangeAPIError, "-1021")
 
 
+async def test_a_question_for_the_time_that_is_refused_as_late_is_not_asked_without_end(
+    bench: Any, endpoints: Any, keys: Any
+) -> None:
+    plugin = await bench.plugin(**keys, options={"retries": 0})
+    late = answering({"code": -1021, "msg": "timestamp"}, status=400)
+    bench.venue.answers |= {"/private": late, "/time": late}
+    asked = len(bench.venue.seen)
+    with pytest.raises(ExchangeError) as refused:
+        await plugin.http.request(endpoints["private"])
+    assert refused.value.code == "-1021"
+    assert len(bench.venue.seen) - asked < 10
+
+
 async def test_the_clock_follows_the_venues(bench: Any) -> None:
     bench.venue.clock_offset_ms = -5_000
     plugin = await bench.plugin()
