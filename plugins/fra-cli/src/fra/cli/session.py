@@ -89,17 +89,20 @@ async def open_session(
     config: Path | None = None,
     exchanges: Sequence[str] = (),
     *,
-    settings: Mapping[str, Mapping[str, object]] | None = None,
+    settings: ConfigManager | Mapping[str, Mapping[str, object]] | None = None,
     wanted: Callable[[ExchangeMetadata], bool] | None = None,
     accounts: bool = False,
 ) -> AsyncIterator[Session]:
     """The exchanges named, else all that are configured, else every installed one that needs no key.
 
-    ``settings`` (name → the keys of fra.toml) is used instead of a configuration file. ``wanted`` picks among the
-    installed ones when nothing is named or configured. ``accounts``: those that are not named count only where there
-    is an account, configured or simulated. Raises ConfigError, or PluginNotFound when nothing is left.
+    ``settings`` (name → the keys of fra.toml, or a whole configuration) is used instead of a configuration file.
+    ``wanted`` picks among the installed ones when nothing is named or configured. ``accounts``: those that are not
+    named count only where there is an account, configured or simulated. Raises ConfigError, or PluginNotFound when
+    nothing is left.
     """
-    if settings is not None:
+    if isinstance(settings, ConfigManager):
+        configuration = settings
+    elif settings is not None:
         configuration = ConfigManager.from_mapping({"exchanges": dict(settings)})
     else:
         configuration = ConfigManager().load_config(config)
