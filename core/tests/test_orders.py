@@ -38,6 +38,7 @@ from fra.core import (
     Side,
     hookimpl,
 )
+from fra.core.host.context import now_ms
 
 BUY = OrderRequest(symbol="BTC/USDT", side=Side.BUY, type=OrderType.LIMIT, amount=Decimal(1), price=Decimal(100))
 
@@ -289,6 +290,19 @@ async def test_an_unknown_outcome_is_found_out_by_asking(kit, desk) -> None:
         ("get_order", desk.sent[0].client_order_id)
     ] * 3
     assert desk.noted == [OrderStatus.PENDING, OrderStatus.UNKNOWN, OrderStatus.OPEN]
+
+
+async def test_an_earlier_order_of_the_same_client_order_id_is_no_answer(kit, desk) -> None:
+    class Reusing(_venue(kit, [OrderStatus.FILLED, OrderStatus.OPEN])):
+        async def get_order(self, order_id=None, symbol=None, *, client_order_id=None):
+            order = await super().get_order(order_id, symbol, client_order_id=client_order_id)
+            if order.status is OrderStatus.OPEN:
+                return attrs.evolve(order, id="new", created_ms=now_ms())
+            return attrs.evolve(order, id="old", created_ms=now_ms() - 86_400_000)
+
+    mem = await desk.start(Reusing)
+    order = await mem.create_order(attrs.evolve(BUY, client_order_id="daily"))
+    assert (order.id, order.status) == ("new", OrderStatus.OPEN)
 
 
 async def test_that_the_venue_does_not_know_an_order_is_no_proof_and_never_a_rejection(kit, desk) -> None:

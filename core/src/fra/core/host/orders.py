@@ -53,6 +53,8 @@ _REFUSALS: Final = (
 """What says for certain that no order came to be."""
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 15.0
+_NO_OLDER_MS: Final = 3_600_000
+"""An order that is so much older than the question is an earlier one of that client order id. Clocks may be off."""
 _UNANSWERED: Final = 10_000
 
 
@@ -238,11 +240,13 @@ class OrderDesk:
     async def _find_out(self, request: OrderRequest, name: str, symbol: Symbol, told: asyncio.Event) -> None:
         """Ask until the venue has said what became of the order. That it does not know it proves nothing."""
         supported: ExchangeCapabilities = self._plugin().capabilities
-        begun, delay = monotonic(), _FIRST_DELAY
+        begun, delay, oldest_ms = monotonic(), _FIRST_DELAY, self._now_ms() - _NO_OLDER_MS
         try:
             while not told.is_set() and supported.support(Operation.GET_ORDER, symbol.kind):
                 try:
-                    self.seen(await self._plugin().get_order(None, symbol, client_order_id=name))
+                    order = await self._plugin().get_order(None, symbol, client_order_id=name)
+                    if order.created_ms is None or order.created_ms >= oldest_ms:
+                        self.seen(order)
                 except OrderNotFound:
                     pass
                 except Exception as error:
