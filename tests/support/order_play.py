@@ -118,6 +118,8 @@ class Play:
     async def _send_again(self, placed: Placed) -> None:
         """Who was refused may; who does not know may not."""
         may = isinstance(placed.told, FraError) and not isinstance(placed.told, OrderOutcomeUnknown)
+        if self.trader.true_order(placed.name) is not None:
+            await self.trader.until(lambda: self.trader.is_over(placed.name), PATIENCE_S)
         try:
             await self.trader.handle.create_order(placed.request)
         except DuplicateOrder:

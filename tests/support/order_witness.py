@@ -96,6 +96,11 @@ class Trader:
             return condition()
         return True
 
+    def is_over(self, name: str | None) -> bool:
+        """Whether the order was told to have ended."""
+        told = self.last_told(name)
+        return told is not None and told.status.final
+
     def cut(self) -> None:
         """Cut the user sockets."""
         for connection in self.venue.user_sockets():
