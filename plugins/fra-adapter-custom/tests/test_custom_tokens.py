@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from fra.core import ExchangeAPIError, ExchangeAuthError, StreamStatus
+from fra.core import ExchangeAPIError, ExchangeAuthError, PermissionDenied, StreamStatus
 
 
 def tokens(toy_dialect: Any, bench: Any) -> Any:
@@ -42,6 +42,22 @@ async def test_an_address_that_subscribes_by_itself_needs_no_message(bench: Any,
     await bench.until(lambda: sink.source.status is StreamStatus.LIVE)
     assert bench.venue.sockets[0].path.endswith("/1")
     assert bench.venue.sockets[0].requests == []
+
+
+async def test_a_firewall_that_gives_no_token_for_a_while_is_outlasted(bench: Any, toy_dialect: Any) -> None:
+    class Shut(tokens(toy_dialect, bench)):  # type: ignore[misc]
+        async def address(self, url: str) -> str:
+            address = await super().address(url)
+            if address.endswith("/1"):
+                raise PermissionDenied("HTTP 403", exchange="toy")
+            return address
+
+    plugin = await bench.plugin(dialect=Shut)
+    sink = bench.sink(plugin.ticks("A"))
+    await bench.until(lambda: bench.venue.sockets)
+    await bench.venue.sockets[0].push("ticks.A", n=1)
+    await bench.until(lambda: sink.source.status is StreamStatus.LIVE)
+    assert bench.venue.sockets[0].path.endswith("/2")
 
 
 async def test_a_token_that_cannot_be_kept_is_replaced_with_its_connection(bench: Any, toy_dialect: Any) -> None:

@@ -15,6 +15,7 @@ from fra.core import (
     ExchangeConnectionError,
     ExchangeError,
     ExchangeRateLimitError,
+    NotSupported,
     PermissionDenied,
 )
 
@@ -120,3 +121,10 @@ def before_sending() -> Iterator[None]:
         error.message = f"nothing was sent: {error.message}"
         error.args = (error.message,)
         raise
+
+
+def is_permanent(failure: ExchangeError) -> bool:
+    """Whether trying again is no cure. A bare 403 is a firewall's, which lets in again; a code is the venue's word."""
+    if isinstance(failure, PermissionDenied):
+        return failure.code is not None
+    return isinstance(failure, ExchangeAuthError | NotSupported)

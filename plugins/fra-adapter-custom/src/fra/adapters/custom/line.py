@@ -11,6 +11,7 @@ import attrs
 
 from fra.adapters.custom.connection import Connection
 from fra.adapters.custom.dialect import Dialect, Refused
+from fra.adapters.custom.errors import is_permanent
 from fra.adapters.custom.options import CustomOptions
 from fra.adapters.custom.topic import Topic
 from fra.adapters.custom.transport import Transport
@@ -174,7 +175,8 @@ class Line:
         try:
             url = await host.url(self.address, dialect)
         except ExchangeAuthError as error:
-            self._give_up(error)
+            if is_permanent(error):
+                self._give_up(error)
             raise
         transport = await host.connect(self.address, dialect, url)
         ack_timeout = host.options.ack_timeout

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import attrs
 
 from fra.adapters.custom.channel import Channel
+from fra.adapters.custom.errors import is_permanent
 from fra.adapters.custom.stream import Stream, StreamHandler
 from fra.core import (
     Balance,
-    ExchangeAuthError,
     ExchangeError,
-    NotSupported,
-    PermissionDenied,
     Position,
     ReconnectManager,
     StreamGap,
@@ -136,7 +134,7 @@ class UserFeed:
             try:
                 events = [*await self._ask(since)]
             except ExchangeError as failure:
-                if _is_permanent(failure):
+                if is_permanent(failure):
                     self._cancel = None
                     self.fail(failure)
                     return
@@ -204,13 +202,6 @@ class _Watch:
     def on_status(self, status: StreamStatus, error: ExchangeError | None) -> None:
         if status is StreamStatus.FAILED and error is not None:
             self._feed.fail(error)
-
-
-def _is_permanent(failure: ExchangeError) -> bool:
-    """A bare 403 is a firewall's, which lets in again; with a code it is the venue's own word."""
-    if isinstance(failure, PermissionDenied):
-        return failure.code is not None
-    return isinstance(failure, ExchangeAuthError | NotSupported)
 
 
 def _key(event: UserEvent) -> tuple[str, str] | None:
