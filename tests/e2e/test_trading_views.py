@@ -155,10 +155,6 @@ async def test_money_is_told_as_it_is_while_orders_hold_some_of_it(trader: Trade
     assert len({(b.asset, b.market) for b in every}) == len(every)
 
 
-COUNTS_PROFIT = {"binance": True, "okx": True, "bybit": False, "htx": True}
-"""Whether a wallet's total counts what open positions have won or lost so far."""
-
-
 async def test_money_and_position_are_told_as_they_are_while_a_position_is_open(trader: Trader) -> None:
     async with standing(trader, LINEAR):
         await trader.handle.set_leverage(LINEAR, 20)
@@ -174,9 +170,8 @@ async def test_money_and_position_are_told_as_they_are_while_a_position_is_open(
     assert position.unrealized_pnl is not None
     assert abs(position.unrealized_pnl - true.unrealised) < Decimal("1e-6")
     assert position.mark_price in (None, true.mark)
-    total = money.equity if COUNTS_PROFIT[trader.venue.name] else money.total
-    assert abs(told["USDT"].total - total) < Decimal("1e-6")
-    assert abs(told["USDT"].free - (total - money.initial_margin)) < Decimal("1e-6")
+    assert abs(told["USDT"].total - money.equity) < Decimal("1e-6")
+    assert abs(told["USDT"].free - (money.equity - money.initial_margin)) < Decimal("1e-6")
     assert [p.symbol for p in await trader.handle.get_positions()] == [LINEAR]
 
 
@@ -191,8 +186,7 @@ async def test_an_inverse_position_and_its_money_are_told_as_they_are(trader: Tr
     assert (position.side, position.amount) == (PositionSide.LONG, true.amount)
     assert position.unrealized_pnl is not None
     assert abs(position.unrealized_pnl - true.unrealised) < Decimal("1e-8")
-    total = money.equity if COUNTS_PROFIT[trader.venue.name] else money.total
-    assert abs(told.total - total) < Decimal("1e-8")
+    assert abs(told.total - money.equity) < Decimal("1e-8")
 
 
 async def test_funding_is_told_to_the_last_digit_with_its_sign() -> None:

@@ -15,6 +15,7 @@ from bybit_server import KEYS
 from fra.core import Balance, ExchangeHandle, Fill, Order, OrderRequest, OrderStatus, OrderType, Position, Side
 
 RULES: Mapping[str, str] = {
+    "profit": "a total counts what open positions have won or lost so far, as on every venue; ccxt's does not",
     "market price": "ccxt gives a market order the worst price that it might have had; ours has none",
     "post-only": "ccxt's time in force PO is our GTC with post_only",
     "by value": "ccxt gives the value of a spot market order as its amount; ours is its quote_amount",
@@ -110,9 +111,11 @@ def check_balances(ours: Sequence[Balance], theirs: Mapping[str, Any]) -> None:
     assert {balance.market for balance in ours} == {"unified"}
     told = {balance.asset: balance for balance in ours}
     assert told.keys() == {coin for coin, total in theirs["total"].items() if total}
+    rows = [row for wallet in theirs["info"]["result"]["list"] for row in wallet["coin"]]
+    profits = {row["coin"]: Decimal(row.get("unrealisedPnl") or 0) for row in rows}
     for coin, balance in told.items():
-        assert near(balance.total, theirs["total"][coin])
-        assert near(balance.free, theirs["free"][coin])
+        assert near(balance.total - profits[coin], theirs["total"][coin])
+        assert near(balance.free - profits[coin], theirs["free"][coin])
         assert near(balance.used, theirs["used"][coin])
         assert near(balance.borrowed, theirs[coin]["debt"])
         assert balance.timestamp_ms == theirs["timestamp"]

@@ -52,7 +52,10 @@ class FundingPayment:
 
 @attrs.frozen(kw_only=True)
 class Balance:
-    """One asset in one wallet of the venue (``market``): ``total`` is ``free`` plus what orders and positions hold."""
+    """One asset in one wallet of the venue (``market``): ``total`` is ``free`` plus what orders and positions hold.
+
+    What open positions have won or lost so far is in both, on every venue.
+    """
 
     asset: str = attrs.field(validator=values.text)
     market: str = attrs.field(validator=values.text)

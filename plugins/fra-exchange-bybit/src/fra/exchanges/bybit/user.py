@@ -196,10 +196,10 @@ def position(row: wire.Position, symbol: Symbol, *, account: MarginMode | None =
 
 
 def balances(wallets: Iterable[wire.Wallet], timestamp_ms: int | None) -> Iterator[Balance]:
-    """Every coin, also one of which nothing is left. Profit that is not realized is in no total."""
+    """Every coin, also one of which nothing is left."""
     for wallet in wallets:
         for coin in wallet.coin:
-            total = number(coin.walletBalance) or _ZERO
+            total = (number(coin.walletBalance) or _ZERO) + (number(coin.unrealisedPnl) or _ZERO)
             held = (coin.locked, coin.totalOrderIM, coin.totalPositionIM)
             yield Balance(
                 asset=coin.coin,

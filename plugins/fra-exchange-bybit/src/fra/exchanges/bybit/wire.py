@@ -299,6 +299,7 @@ class Coin(msgspec.Struct, frozen=True):
 
     coin: str
     walletBalance: Text = ""
+    unrealisedPnl: Text = ""
     locked: Text = ""
     totalOrderIM: Text = ""
     totalPositionIM: Text = ""
