@@ -1,0 +1,56 @@
+"""What Bitfinex answered, through ccxt's own HTTP path from a local server and out of the package's interface."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from ccxt_plain import agree, imported_with, listed, recorded, with_recordings
+
+from fra.adapters.ccxt import BitfinexCCXT
+from fra.core import MarketKind, PluginRegistry
+from fra.exchanges.bitfinex import BitfinexPlugin
+
+MENDED = {
+    "created_ms": "when the order was made; ccxt gives its last change",
+    "client_order_id": "an own trade has it too",
+    "reduce_only": "whether the order only reduces, of its flags",
+}
+
+
+@recorded("bitfinex")
+async def test_a_recorded_answer_comes_out_as_it_does_of_the_adapter(case: Any) -> None:
+    await agree("bitfinex", BitfinexPlugin, case, MENDED)
+
+
+@with_recordings
+async def test_every_recorded_market_is_a_symbol_or_is_refused_by_name() -> None:
+    for symbol, row in await listed("bitfinex", BitfinexPlugin):
+        id = row["id"].removeprefix("t")
+        base, quote = id.split(":") if ":" in id else (id[:3], id[3:])
+        coins = {"UST": "USDT", "USTF0": "USDT"}
+        assert symbol.base == base.removesuffix("F0")
+        assert symbol.quote == coins.get(quote, quote)
+        assert symbol.kind is (MarketKind.LINEAR_SWAP if "F0" in id else MarketKind.SPOT)
+        assert symbol.settle == (symbol.quote if symbol.kind.is_swap else None)
+        assert symbol.contract_size == 1
+        assert (symbol.min_amount, symbol.max_amount) == (Decimal(row["info"][3]), Decimal(row["info"][4]))
+
+
+@with_recordings
+async def test_a_swap_of_tether_has_the_plain_names() -> None:
+    symbols = {symbol.venue_id: symbol for symbol, _ in await listed("bitfinex", BitfinexPlugin)}
+    assert symbols["tBTCF0:USTF0"].name == "BTC/USDT:USDT"
+    assert symbols["tBTCF0:USTF0"].asset == symbols["tBTCUST"].asset == "BTC"
+
+
+def test_what_the_package_is_can_be_asked_without_ccxt() -> None:
+    code = "from fra.exchanges.bitfinex import BitfinexPlugin\nassert BitfinexPlugin.describe().name == 'bitfinex'"
+    assert not imported_with(code) & {"ccxt", "aiohttp"}
+
+
+def test_the_plain_name_and_the_variant_on_ccxt_lie_side_by_side() -> None:
+    registry = PluginRegistry()
+    registry.discover_plugins()
+    assert registry.get_plugin_class("bitfinex") is BitfinexPlugin
+    assert registry.get_plugin_class("bitfinex_ccxt") is BitfinexCCXT
