@@ -33,8 +33,8 @@ BROKER_HEADERS: Final = frozenset(
 BROKER_PARAMS: Final = frozenset({"channel_code", "broker_id"})
 """The same in requests' bodies. Where it is a client order id, ours stands in its place."""
 
-waiting: ContextVar[Callable[[Any], None] | None] = ContextVar("waiting", default=None)
-"""Told, within a task that watches, of the socket on which ccxt waits for what is watched."""
+waiting: ContextVar[Callable[[Any, Any], None] | None] = ContextVar("waiting", default=None)
+"""Told, within a task that watches, of the socket on which ccxt waits and of the future that it waits for."""
 
 _classes: Final[dict[type, type]] = {}
 
@@ -134,20 +134,34 @@ class Mended:
             _mend_socket(client, self)
         return client
 
-    def watch(self, url: Any, *args: Any, **more: Any) -> Any:
-        future = super().watch(url, *args, **more)  # type: ignore[misc]
-        self._fra_waits(url)
-        return future
+    def watch(
+        self,
+        url: Any,
+        message_hash: Any,
+        message: Any = None,
+        subscribe_hash: Any = None,
+        subscription: Any = None,
+    ) -> Any:
+        client = self.client(url)
+        waits = subscribe_hash is None and message_hash in client.futures
+        due = bool(message) and not waits and not client.subscriptions.get(subscribe_hash)
+        client.fra_due += due
+        future = super().watch(url, message_hash, message, subscribe_hash, subscription)  # type: ignore[misc]
+        return _noted(client, future)
 
-    def watch_multiple(self, url: Any, *args: Any, **more: Any) -> Any:
-        future = super().watch_multiple(url, *args, **more)  # type: ignore[misc]
-        self._fra_waits(url)
-        return future
-
-    def _fra_waits(self, url: Any) -> None:
-        note = waiting.get()
-        if note is not None:
-            note(self.clients[url])  # type: ignore[attr-defined]
+    def watch_multiple(
+        self,
+        url: Any,
+        message_hashes: Any,
+        message: Any = None,
+        subscribe_hashes: Any = None,
+        subscription: Any = None,
+    ) -> Any:
+        client = self.client(url)
+        due = bool(message) and any(one not in client.subscriptions for one in subscribe_hashes or ())
+        client.fra_due += due
+        future = super().watch_multiple(url, message_hashes, message, subscribe_hashes, subscription)  # type: ignore[misc]
+        return _noted(client, future)
 
 
 def make_client(
@@ -180,8 +194,19 @@ def make_client(
     client.fra_throttle, client.fra_news = throttle, news
     client.has = {**client.has, "fetchCurrencies": False}  # a private call on most venues, and not needed
     client.options["maxRetriesOnFailure"] = 0
+    for name, snapshot in (("watchPositions", "PositionsSnapshot"), ("watchBalance", "BalanceSnapshot")):
+        told = client.options.get(name)
+        nothing = {f"{verb}{snapshot}": False for verb in ("fetch", "await")}  # the account is asked for by UserFeed
+        client.options[name] = {**(told if isinstance(told, dict) else {}), **nothing}
     client.headers = {name: value for name, value in client.headers.items() if name.lower() not in BROKER_HEADERS}
     return client
+
+
+def _noted(client: Any, future: Any) -> Any:
+    note = waiting.get()
+    if note is not None:
+        note(client, future)
+    return future
 
 
 def _note(error: Exception, code: object, headers: object, body: object) -> None:
@@ -190,7 +215,7 @@ def _note(error: Exception, code: object, headers: object, body: object) -> None
 
 def _mend_socket(client: Any, owner: Mended) -> None:
     """Floats in JSON stay the text they are; books count their updates; whoever waits for an answer is told."""
-    client.fra_sent = client.fra_heard = 0
+    client.fra_due = client.fra_sent = client.fra_heard = 0
     resolve, send, on_connected = client.resolve, client.send, client.on_connected_callback
 
     def read(data: Any) -> None:
@@ -211,6 +236,7 @@ def _mend_socket(client: Any, owner: Mended) -> None:
 
     async def sent(message: Any) -> Any:
         client.fra_sent += 1
+        client.fra_due = max(0, client.fra_due - 1)
         try:
             return await send(message)
         finally:

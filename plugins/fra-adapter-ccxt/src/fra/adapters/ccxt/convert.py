@@ -174,8 +174,8 @@ def order_status(raw: Raw) -> OrderStatus:
     status = STATUSES.get(str(raw.get("status")), OrderStatus.UNKNOWN)
     if status is OrderStatus.FILLED:
         amount, filled, remaining = (number(raw.get(name)) for name in ("amount", "filled", "remaining"))
-        if remaining is None and amount is not None and filled is not None:
-            remaining = amount - filled
+        if amount is not None and filled is not None and order_type(raw) is not OrderType.MARKET:
+            remaining = amount - filled  # what is left of a cancelled order is 0 to some venues
         if remaining is not None and remaining > 0:
             return OrderStatus.CANCELED
     return status

@@ -98,8 +98,15 @@ def is_clock(error: BaseException) -> bool:
     return type(error).__name__ == "InvalidNonce"
 
 
-def fra_error(error: Exception, *, exchange: str, code_of: CodeOf = code_in, what: str = "") -> ExchangeError:
-    """The error of our tree for one that ccxt raised, or that came up inside ccxt.
+def fra_error(
+    error: Exception,
+    *,
+    exchange: str,
+    code_of: CodeOf = code_in,
+    what: str = "",
+    codes: Mapping[str, type[ExchangeError]] | None = None,
+) -> ExchangeError:
+    """The error of our tree for one that ccxt raised, or that came up inside ccxt. ``codes`` stand above ccxt's class.
 
     A mistake inside ccxt, over an answer that it cannot read, is an ExchangeError that names it: after an order
     was sent that leaves open what became of it.
@@ -126,7 +133,9 @@ def fra_error(error: Exception, *, exchange: str, code_of: CodeOf = code_in, wha
         cls = Banned
     elif status == _TOO_MANY and not issubclass(cls, ExchangeRateLimitError):
         cls = ExchangeRateLimitError
-    fields: dict[str, Any] = {"exchange": exchange, "code": code_of(answer), "response": text}
+    code = code_of(answer)
+    cls = (codes or {}).get(code or "", cls)
+    fields: dict[str, Any] = {"exchange": exchange, "code": code, "response": text}
     if issubclass(cls, ExchangeAPIError):
         fields["status_code"] = status
     if issubclass(cls, ExchangeRateLimitError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -14,8 +14,22 @@ from fra.adapters.ccxt.convert import Raw
 from fra.adapters.ccxt.funding import Interval, worded
 from fra.adapters.ccxt.numbers import number
 from fra.adapters.ccxt.plugin import CCXTAdapter
+from fra.adapters.ccxt.symbols import Market
 from fra.adapters.ccxt.venue import LETTERS, Venue
-from fra.core import ClientOrderIdRule, ExchangeError, Fill, IntervalSource, MarketKind, Operation, Symbol
+from fra.core import (
+    ClientOrderIdRule,
+    ExchangeError,
+    Fill,
+    IntervalSource,
+    InvalidOrder,
+    MarketKind,
+    Operation,
+    Order,
+    OrderRequest,
+    Position,
+    PositionSide,
+    Symbol,
+)
 
 _LINEAR: Final = (MarketKind.LINEAR_SWAP,)
 _INVERSE: Final = (MarketKind.INVERSE_SWAP,)
@@ -42,6 +56,7 @@ class BinanceCCXT(CCXTAdapter):
         by_client_id="param",
         base_amount_buys={},
         interval_source=IntervalSource.REPORTED,
+        codes={"-2022": InvalidOrder},
         point=urls.binance,
         settings={"options": {"warnOnFetchOpenOrdersWithoutSymbol": False}},
         book_depths={
@@ -94,10 +109,16 @@ class OKXCCXT(CCXTAdapter):
         candles_in_contracts=True,
         candle_volume=(5, "vol"),
         volumes_in_contracts=True,
+        codes={"51169": InvalidOrder},
         point=urls.okx,
         book_depths=(400,),
     )
     missing = frozenset((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind)
+
+    def fill(self, raw: Raw, symbol: Symbol, received_ms: int) -> Fill:
+        """OKX, "Order channel": ``fillFee`` is negative when paid, and ccxt leaves it so on the stream."""
+        made, told = super().fill(raw, symbol, received_ms), number((raw.get("info") or {}).get("fillFee"))
+        return made if told is None else attrs.evolve(made, fee=-told)
 
 
 class BybitCCXT(CCXTAdapter):
@@ -129,6 +150,12 @@ class BybitCCXT(CCXTAdapter):
         stream_depth=200,
     )
 
+    async def hedged(self, symbol: Symbol) -> bool | None:
+        """Bybit, "Get Position Info": index 0 is one-way mode. There is no question for the mode alone."""
+        rows = await self.call("fetch_positions", [symbol.name], params=self.scope(symbol.market))
+        told = [str(row["info"].get("positionIdx")) for row in rows if row.get("info")]
+        return None if not told else told[0] != "0"
+
 
 class HTXCCXT(CCXTAdapter):
     """HTX through ccxt: spot, linear and inverse perpetual swaps. Linear needs multi-assets collateral mode, whose
@@ -146,14 +173,61 @@ class HTXCCXT(CCXTAdapter):
         },
         wallet_of={name: name for name in ("spot", "linear", "inverse")},
         client_order_id_rule=ClientOrderIdRule(15, "0123456789", "1"),
+        unwatchable=frozenset({"watchBalance"}),
         by_client_id="param",
         settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
+        codes={"1048": InvalidOrder},
         types_as_flags=True,
         counts_both_sides=True,
         point=urls.htx,
         book_depths=(150,),
     )
     missing = frozenset((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind)
+
+    def adjust(self, client: Any) -> None:
+        """HTX, spot "Subscribe Order Updates": after a subscription to ``orders#*`` each push names its symbol. ccxt
+        waits for the star, so it is woken for that too.
+        """
+        handle = client.handle_message
+
+        def handle_message(socket: Any, message: Any) -> None:
+            handle(socket, message)
+            channel = str(message.get("ch")) if isinstance(message, dict) and message.get("action") == "push" else ""
+            if channel.startswith("orders#"):
+                socket.resolve(client.orders, "orders#*")
+            elif channel.startswith("trade.clearing#"):
+                socket.resolve(client.myTrades, f"trade.clearing#*#{channel.rpartition('#')[2]}")
+
+        client.handle_message = handle_message
+
+    def make_symbol(self, market: Market, name: str) -> Symbol:
+        """The minimum of a contract is one; ccxt writes its size there, in coins."""
+        made = super().make_symbol(market, name)
+        return attrs.evolve(made, min_amount=made.lot_size) if made.kind.is_derivative else made
+
+    async def hedged(self, symbol: Symbol) -> bool | None:
+        """HTX, "Query Position Mode" of /v5: linear only; inverse accounts are always in hedge mode."""
+        if symbol.inverse:
+            return True
+        told = await self.call("contractPrivateGetV5PositionMode")
+        return bool((told.get("data") or {}).get("position_mode") == "dual_side")
+
+    def position_params(self, request: OrderRequest) -> dict[str, object]:
+        """Linear orders of hedge mode name the position; there ccxt's ``hedged`` means the older paths' words."""
+        params = super().position_params(request)
+        if request.position_side is PositionSide.NET or ":USD" not in request.symbol:
+            return params
+        return {"position_side": request.position_side.value}
+
+    def position(self, raw: Raw, symbol: Symbol) -> Position | None:
+        """Linear positions of one-way mode are of side "both"."""
+        made, told = super().position(raw, symbol), (raw.get("info") or {}).get("position_side")
+        return made if made is None or told is None else attrs.evolve(made, hedge_mode=told != "both")
+
+    def order(self, raw: Raw, symbol: Symbol) -> Order:
+        """Linear orders have post-only among their types, which ccxt takes for a limit order."""
+        made = super().order(raw, symbol)
+        return attrs.evolve(made, post_only=True) if (raw.get("info") or {}).get("type") == "post_only" else made
 
     def fill(self, raw: Raw, symbol: Symbol, received_ms: int) -> Fill:
         """HTX, "Query Historical Order Details" of /v5: the fee is positive when paid. ccxt turns it round, as is right

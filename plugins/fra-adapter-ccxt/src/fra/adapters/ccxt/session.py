@@ -277,7 +277,7 @@ class CCXTSession(ExchangePluginInterface):
 
     def failure(self, error: Exception, what: str = "") -> ExchangeError:
         """The error of fra's tree; a hook for venues whose codes ccxt misreads."""
-        made = fra_error(error, exchange=self.config.name, code_of=self.error_code, what=what)
+        made = fra_error(error, exchange=self.config.name, code_of=self.error_code, what=what, codes=self.venue.codes)
         if isinstance(made, ExchangeRateLimitError) and made.retry_after:
             self._limiter.block(SCOPE, made.retry_after, made.message)
         return made

@@ -87,12 +87,17 @@ def symbol_of(market: Market, *, mode: int, market_name: str, amount_mode: int |
 def symbols(
     markets: Iterable[Market], make: Callable[[Market, str], Symbol], names: Mapping[MarketKind, str]
 ) -> SymbolList:
-    """Every market of the kinds in ``names`` (kind → the venue's market), refused ones by id and reason."""
+    """Every market of the kinds in ``names`` (kind → the venue's market); those that fra cannot take by id and reason."""
     found: dict[str, Symbol] = {}
     refused: list[RefusedInstrument] = []
     for market in markets:
         kind = kind_of(market)
-        if kind is None or kind not in names:
+        if kind is None:
+            refused.append(
+                RefusedInstrument(str(market.get("id")), "dated futures and options are not taken through ccxt")
+            )
+            continue
+        if kind not in names:
             continue
         try:
             symbol = make(market, names[kind])

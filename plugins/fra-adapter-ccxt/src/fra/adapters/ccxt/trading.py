@@ -40,8 +40,8 @@ from fra.core import (
 _CONDITIONAL: Final = (OrderType.STOP, OrderType.TAKE_PROFIT)
 _UNCHANGED: Final = ("not modified", "no need to change", "same", "already", "no change")
 _HISTORY: Final = (
-    ("fetchCanceledAndClosedOrders", "fetch_canceled_and_closed_orders"),
     ("fetchOrders", "fetch_orders"),
+    ("fetchCanceledAndClosedOrders", "fetch_canceled_and_closed_orders"),
     ("fetchClosedOrders", "fetch_closed_orders"),
 )
 
@@ -76,7 +76,9 @@ class CCXTTrading(CCXTSession):
             return {"reduceOnly": True} if request.reduce_only else {}
         closing = (request.side is Side.SELL) == (request.position_side is PositionSide.LONG)
         if request.reduce_only and not closing:
-            raise self._invalid(f"a {request.side.value} opens a {request.position_side.value} position")
+            raise self._invalid(
+                f"a {request.side.value} opens a {request.position_side.value} position: it cannot be reduce-only"
+            )
         return {"hedged": True, **({"reduceOnly": True} if closing else {})}
 
     def order(self, raw: Raw, symbol: Symbol) -> Order:
@@ -90,6 +92,12 @@ class CCXTTrading(CCXTSession):
     def position(self, raw: Raw, symbol: Symbol) -> Position | None:
         """A hook: one of ccxt's positions as ours; None for a flat one."""
         return convert.position(raw, symbol)
+
+    async def hedged(self, symbol: Symbol) -> bool | None:
+        """A hook: whether the account is in hedge mode, None where ccxt cannot tell. Asked once, and after a change."""
+        if not self.client.has.get("fetchPositionMode"):
+            return None
+        return bool((await self.call("fetch_position_mode", symbol.name)).get("hedged"))
 
     # --- account
 
@@ -241,10 +249,12 @@ class CCXTTrading(CCXTSession):
                 raise self._invalid(f"the amount {request.amount} is off the grid; the nearest is {nearest}")
 
     async def _check_mode(self, request: OrderRequest, symbol: Symbol) -> None:
-        if not symbol.kind.is_derivative or not self.client.has.get("fetchPositionMode"):
+        if not symbol.kind.is_derivative:
             return
         if self._hedged is None:
-            self._hedged = bool((await self.call("fetch_position_mode", symbol.name)).get("hedged"))
+            self._hedged = await self.hedged(symbol)
+        if self._hedged is None:
+            return
         if self._hedged and request.position_side is PositionSide.NET:
             raise self._invalid("this account is in hedge mode: give position_side LONG or SHORT")
         if not self._hedged and request.position_side is not PositionSide.NET:
@@ -283,6 +293,7 @@ class CCXTTrading(CCXTSession):
         self, order_id: str | None = None, symbol: Symbol | None = None, *, client_order_id: str | None = None
     ) -> Order:
         """By the venue's own question where ccxt has it for this id, else among open orders and the last that ended."""
+        self._need(symbol)
         how = self.venue.by_client_id
         if order_id is not None or how != "scan":
             params = dict(self.venue.ask_params)
@@ -297,10 +308,15 @@ class CCXTTrading(CCXTSession):
                 if not self.venue.search_on:
                     raise
             else:
-                if raw.get("symbol") or symbol is None:
-                    return self.order(raw, self.symbol(raw.get("symbol")))
-                return self.order(raw, symbol)
+                return self.order(raw, symbol if symbol is not None else self.symbol(raw.get("symbol")))
         return await self._search(order_id, symbol, client_order_id)
+
+    def _need(self, symbol: Symbol | None) -> None:
+        """Raises NotSupported where ccxt finds an order only with its symbol."""
+        if symbol is None and (
+            len(self.markets) > 1 or self.features(self.kinds[0]).get("fetchOrder", {}).get("symbolRequired", True)
+        ):
+            raise self._cannot("ccxt needs the symbol to find an order", "give the symbol too")
 
     async def _search(self, order_id: str | None, symbol: Symbol | None, client_order_id: str | None) -> Order:
         def meant(order: Order) -> bool:
@@ -318,6 +334,7 @@ class CCXTTrading(CCXTSession):
         self, order_id: str | None = None, symbol: Symbol | None = None, *, client_order_id: str | None = None
     ) -> Order:
         """Two requests: the cancel, and a question for what became of the order."""
+        self._need(symbol)
         params: dict[str, object] = {}
         asked = order_id
         if asked is None:

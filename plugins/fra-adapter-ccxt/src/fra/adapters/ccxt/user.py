@@ -15,6 +15,9 @@ from fra.adapters.ccxt.streams import PERMANENT, _nothing
 from fra.core import (
     Balance,
     ExchangeError,
+    Fill,
+    Operation,
+    Order,
     Position,
     ReconnectManager,
     StreamSource,
@@ -37,19 +40,22 @@ _METHODS: Final[Mapping[str, str]] = {
 
 @attrs.define(eq=False)
 class _Part:
-    """One watched list: ``socket`` is what ccxt waits on, None while it is not that far."""
+    """One watched list: ``socket`` and ``future`` are what ccxt waits on, None while it is not that far."""
 
     name: str
     watch: Callable[[], Awaitable[Any]]
     convert: Callable[[Any, int], Iterable[UserEvent]]
     socket: Any = None
+    future: Any = None
 
     def ready(self) -> bool:
-        """Whether it is subscribed, as far as ccxt lets that be seen: it waits on an open socket that was heard of
-        since the last that was sent on it.
+        """Whether it is subscribed, as far as ccxt lets that be seen: it waits on an open socket on which nothing is
+        left to be sent, and which was heard of since the last that was sent.
         """
         socket = self.socket
-        return socket is not None and socket.isConnected and socket.fra_heard >= socket.fra_sent
+        if socket is None or not socket.isConnected or self.future.done():
+            return False
+        return not socket.fra_due and bool(socket.fra_heard >= socket.fra_sent)
 
 
 class UserFeed:
@@ -64,16 +70,20 @@ class UserFeed:
         self.source: StreamSource[UserEvent] = StreamSource(close=self._close)
         self._adapter = adapter
         self._pumps = adapter.pumps
+        has, unwatchable = adapter.client.has, adapter.venue.unwatchable
+        self._watched = {flag: bool(has.get(flag)) and flag not in unwatchable for flag in _METHODS}
         self._parts = self._make_parts()
         self._heard_ms: int | None = None
         self._states: dict[tuple[str, str], Balance | Position] = {}
         self._touched: set[tuple[str, str]] = set()
         self._fill: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._ask_again = False
         self._tasks = [self._pumps.spawn(self._run(part), name=part.name) for part in self._parts]
         self._refill()
 
     def _make_parts(self) -> list[_Part]:
-        adapter, has = self._adapter, self._adapter.client.has
+        adapter, has = self._adapter, self._watched
         made: dict[str, Callable[[Any, int], Iterable[UserEvent]]] = {
             "watchOrders": self._orders,
             "watchMyTrades": self._fills,
@@ -99,7 +109,7 @@ class UserFeed:
 
     async def _run(self, part: _Part) -> None:
         retries = self._pumps.retries()
-        clients.waiting.set(lambda socket: self._waits(part, socket))
+        clients.waiting.set(lambda socket, future: self._waits(part, socket, future))
         while True:
             try:
                 raw = await part.watch()
@@ -127,14 +137,18 @@ class UserFeed:
                 if (key := _key(event)) is not None:
                     self._touched.add(key)
                 self._deliver(event)
+            if any(isinstance(event, Order | Fill) for event in events):
+                self._ask()
 
-    def _waits(self, part: _Part, socket: Any) -> None:
-        part.socket = socket
+    def _waits(self, part: _Part, socket: Any, future: Any) -> None:
+        part.socket, part.future = socket, future
         self._adapter._news()
 
     def _orders(self, rows: Iterable[convert.Raw], received_ms: int) -> Iterable[UserEvent]:
         for row, symbol in self._named(rows):
             yield self._adapter.order(row, symbol)
+            if self._watched["watchMyTrades"]:
+                continue
             for trade in row.get("trades") or ():
                 if trade.get("id"):
                     yield self._adapter.fill({"order": row.get("id"), **trade}, symbol, received_ms)
@@ -167,6 +181,34 @@ class UserFeed:
                     name = row.get("symbol")
                     self._adapter.report(ExchangeError(f"the account's stream speaks of {name!r}"), "user_data")
         return known
+
+    # --- what is not streamed
+
+    def _ask(self) -> None:
+        """Ask for balances and positions that ccxt does not stream: an order or a fill may have changed them."""
+        if self._watched["watchBalance"] and self._watched["watchPositions"]:
+            return
+        self._ask_again = True
+        if self._asking is None or self._asking.done():
+            self._asking = self._pumps.spawn(self._asked(), name="what is not streamed")
+
+    async def _asked(self) -> None:
+        adapter = self._adapter
+        while self._ask_again:
+            self._ask_again = False
+            found: list[Balance | Position] = []
+            kinds: list[type[Balance] | type[Position]] = []
+            if not self._watched["watchBalance"]:
+                found += await adapter.get_balance()
+                kinds.append(Balance)
+            if not self._watched["watchPositions"] and adapter.capabilities.support(Operation.GET_POSITIONS):
+                found += await adapter.get_positions()
+                kinds.append(Position)
+            named = {_key(event) for event in found}
+            held = [(key, state) for key, state in self._states.items() if isinstance(state, tuple(kinds))]
+            for event in (*found, *(_nothing_of(state) for key, state in held if key not in named)):
+                self._touched.add(_key(event) or ("", ""))
+                self._deliver(event)
 
     # --- the backfill
 
@@ -213,14 +255,16 @@ class UserFeed:
 
     def _stop(self) -> None:
         current = asyncio.current_task()
-        for task in (*self._tasks, *((self._fill,) if self._fill else ())):
+        for task in self._running():
             if task is not current:
                 task.cancel()
 
     async def _close(self) -> None:
         self._stop()
-        tasks = [*self._tasks, *((self._fill,) if self._fill else ())]
-        await asyncio.wait(tasks)
+        await asyncio.wait(self._running())
+
+    def _running(self) -> list[asyncio.Task[None]]:
+        return [*self._tasks, *(task for task in (self._fill, self._asking) if task is not None)]
 
 
 def _key(event: UserEvent) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from fra.core import ClientOrderIdRule, IntervalSource, MarketKind
+from fra.core import ClientOrderIdRule, ExchangeError, IntervalSource, MarketKind
 
 Urls = Mapping[str, Mapping[str, str]]
 """Market → {"rest": …, "ws": …}, as ``base_url`` has them."""
@@ -33,7 +33,8 @@ class Venue:
     The names of things: ``id`` is ccxt's name of the exchange; ``markets`` are fra's names of its markets and the
     kinds in them; ``types`` what ccxt calls each when it loads them (``types_as_flags`` where it wants a table);
     ``wallets`` wallet → the parameters by which ccxt asks for its balance, ``wallet_of`` market → wallet; with
-    ``one_account`` each of the account's lists is watched once for all markets.
+    ``one_account`` each of the account's lists is watched once for all markets, and those in ``unwatchable``
+    (``watchBalance``, …) not at all, since ccxt gets them wrong: they are asked for after each order and fill.
 
     Orders: ``client_id_param`` is how ccxt calls a client order id; ``by_client_id`` how an order is found by it: by
     that parameter, in place of the id (with ``client_id_prefix``), or by looking through the account's orders.
@@ -48,6 +49,7 @@ class Venue:
     ``book_depths`` what may be asked for, per market if
     they differ; ``stream_depth`` the largest that streams.
 
+    ``codes`` are the venue's codes that mean something else than ccxt makes of them.
     ``settings`` are given to ccxt's constructor, ``point`` makes a table of hosts ccxt's.
     """
 
@@ -59,6 +61,7 @@ class Venue:
     wallets: Mapping[str, Mapping[str, object]] = {"spot": {"type": "spot"}, "swap": {"type": "swap"}}
     wallet_of: Mapping[str, str] = {"spot": "spot", "linear": "swap", "inverse": "swap"}
     one_account: bool = False
+    unwatchable: frozenset[str] = frozenset()
 
     client_order_id_rule: ClientOrderIdRule = _RULE
     client_id_param: str = "clientOrderId"
@@ -78,5 +81,6 @@ class Venue:
     book_depths: tuple[int, ...] | Mapping[str, tuple[int, ...]] = ()
     stream_depth: int | None = None
 
+    codes: Mapping[str, type[ExchangeError]] = {}
     settings: Mapping[str, object] = {}
     point: Point | None = None
