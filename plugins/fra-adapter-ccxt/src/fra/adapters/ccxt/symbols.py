@@ -87,7 +87,7 @@ def symbol_of(market: Market, *, mode: int, market_name: str, amount_mode: int |
 def symbols(
     markets: Iterable[Market], make: Callable[[Market, str], Symbol], names: Mapping[MarketKind, str]
 ) -> SymbolList:
-    """Every market of the kinds in ``names`` (kind → the venue's market); those that fra cannot take by id and reason."""
+    """Every market of the kinds in ``names`` (kind → the venue's market); what cannot be taken by id and reason."""
     found: dict[str, Symbol] = {}
     refused: list[RefusedInstrument] = []
     for market in markets:

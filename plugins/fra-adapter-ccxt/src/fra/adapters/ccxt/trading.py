@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -50,6 +50,12 @@ class CCXTTrading(CCXTSession):
     """The account at one exchange. All amounts are coins; ccxt counts contracts."""
 
     _hedged: bool | None = None
+    traded: set[str]
+    """The names of symbols that were traded by this instance or met on the account's stream."""
+
+    async def initialize(self) -> None:
+        await super().initialize()
+        self.traded = set()
 
     # --- hooks
 
@@ -187,6 +193,7 @@ class CCXTTrading(CCXTSession):
         self._check(request, symbol)
         await self._check_mode(request, symbol)
         params = self.order_params(request, symbol)
+        self.traded.add(symbol.name)
         kind, side = request.type.value, request.side.value
         price = None if request.price is None else plain(request.price)
         self._check_grid(request, symbol)
@@ -435,16 +442,16 @@ class CCXTTrading(CCXTSession):
         return UserFeed(self).source
 
     async def account_now(self, since_ms: int | None) -> list[UserEvent]:
-        """How the account stands: open orders, balances, positions; and what ended since ``since_ms``."""
-        events: list[UserEvent] = [*await self.get_open_orders()]
-        if since_ms is not None:
-            ended: Sequence[UserEvent] = ()
-            try:
-                ended = [*await self.get_order_history(since=since_ms), *await self.get_trade_history(since=since_ms)]
-            except ExchangeError as error:
-                self.report(error, "what the account did meanwhile")
-            events += ended
-        events += await self.get_balance()
+        """How the account stands: open orders, balances, positions; and what ended since ``since_ms``, of the symbols
+        that this instance has traded or met on the account: most venues answer for one symbol at a time.
+        """
+        events: list[UserEvent] = [*await self.get_open_orders(), *await self.get_balance()]
         if self.capabilities.support(Operation.GET_POSITIONS):
             events += await self.get_positions()
+        self.traded |= {event.symbol for event in events if not isinstance(event, Balance)}
+        if since_ms is not None:
+            for name in sorted(self.traded & self.symbols.keys()):
+                symbol = self.symbol(name)
+                events += await self.get_order_history(symbol, since=since_ms)
+                events += await self.get_trade_history(symbol, since=since_ms)
         return events

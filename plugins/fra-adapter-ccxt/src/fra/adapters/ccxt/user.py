@@ -174,6 +174,7 @@ class UserFeed:
     def _named(self, rows: Iterable[convert.Raw]) -> list[tuple[convert.Raw, Symbol]]:
         rows = list(rows)
         known = self._adapter.named(rows)
+        self._adapter.traded.update(symbol.name for _, symbol in known)
         if len(known) < len(rows):
             told = {id(row) for row, _ in known}
             for row in rows:

@@ -1,0 +1,148 @@
+"""The natives' own end-to-end tests on the same four venues, through ccxt: what holds is the same, or is named here.
+
+`test_trading.py` is loaded a second time with ccxt behind its traders. Its tables are changed where ccxt cannot do what
+a native adapter does: then the same tests demand that it is refused before anything is sent.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from traders import LINEAR, SPOT, VENUES, WEALTH, Trader, check_fills, check_order, emulator
+from traders import trading as natively
+
+from fra.core import (
+    Balance,
+    Fill,
+    MarginMode,
+    Order,
+    OrderStatus,
+    OrderType,
+    Position,
+    Side,
+    StreamStatus,
+    TimeInForce,
+)
+from fra.emulator import Venue
+from fra.matching import MarginMode as TrueMarginMode
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LOT = Decimal("0.1")
+OTHERWISE: Mapping[str, str] = {
+    "test_leverage_is_set_before_and_with_a_position": "ccxt's positions of Binance say no leverage",
+    "test_the_margin_mode_is_set_where_it_is_a_setting": "ccxt's positions of Bybit say no margin mode",
+}
+"""Tests that are not taken over as they are, and why; each has its own below."""
+
+
+def trading(venue: Venue, *args: Any, **more: Any) -> AbstractAsyncContextManager[Trader]:
+    """A trader whose adapter is on ccxt."""
+    return natively(venue, *args, **{"plugin": f"{venue.name}_ccxt", **more})
+
+
+def _second_copy() -> Any:
+    path = Path(__file__).with_name("test_trading.py")
+    spec = importlib.util.spec_from_file_location("trading_through_ccxt", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.trading = trading
+    # ccxt's conditional orders are not taken: each venue keeps them apart from orders, and ccxt joins them nowhere.
+    module.CONDITIONALS = set()
+    # ccxt has no market order that is filled whole or not at all.
+    symbol, fields, _ = module.CANNOT["FOK at the market, linear"]
+    module.CANNOT["FOK at the market, linear"] = (symbol, fields, frozenset(VENUES))
+    return module
+
+
+_natives = _second_copy()
+globals().update(
+    {name: test for name, test in inspect.getmembers(_natives) if name.startswith("test_") and name not in OTHERWISE}
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def venues() -> AsyncIterator[Mapping[str, Venue]]:
+    async with emulator(htx_multi_assets=True) as running:
+        yield running.venues
+
+
+@pytest_asyncio.fixture(loop_scope="module", params=VENUES)
+async def trader(request: pytest.FixtureRequest, venues: Mapping[str, Venue]) -> AsyncIterator[Trader]:
+    async with trading(venues[request.param]) as trader:
+        yield trader
+
+
+async def test_leverage_is_set_and_told_where_the_venue_tells_it(trader: Trader) -> None:
+    await trader.handle.set_leverage(LINEAR, 5)
+    await trader.handle.set_leverage(LINEAR, 5)
+    assert trader.engine.leverage(trader.account.name, trader.true_name(LINEAR)) == 5
+    await trader.send()
+    told = [position.leverage for position in await trader.handle.get_positions(LINEAR)]
+    assert told == [None if trader.venue.name == "binance" else 5]
+
+
+async def test_the_margin_mode_is_set_where_it_is_a_setting_through_ccxt(venues: Mapping[str, Venue]) -> None:
+    for name in ("binance", "bybit"):
+        async with trading(venues[name]) as trader:
+            await trader.handle.set_margin_mode(LINEAR, MarginMode.ISOLATED)
+            await trader.handle.set_margin_mode(LINEAR, MarginMode.ISOLATED)
+            true = trader.engine.margin_mode(trader.account.name, trader.true_name(LINEAR))
+            assert true is TrueMarginMode.ISOLATED
+
+
+# --- the account's stream
+
+
+@pytest.mark.parametrize("symbol", [SPOT, LINEAR], ids=["spot", "linear"])
+async def test_the_stream_tells_orders_fills_and_what_the_account_holds(trader: Trader, symbol: str) -> None:
+    stream = await trader.listen()
+    assert stream.status is StreamStatus.LIVE
+    price = await trader.price(symbol, "-0.02")
+    sent = await trader.send(symbol, type=OrderType.LIMIT, price=price, amount=LOT, time_in_force=TimeInForce.IOC)
+    await trader.told.until(lambda: trader.told.of(Order, id=sent.id, status=OrderStatus.FILLED))
+    # HTX's spot stream tells no average price.
+    check_order(trader.told.of(Order, id=sent.id)[-1], trader.true_order(sent), averaged=trader.venue.name != "htx")
+    true = trader.true_fills(symbol)
+    await trader.told.until(lambda: len(trader.told.of(Fill)) == len(true))
+    asset = "BTC" if symbol == SPOT else "USDT"
+    if symbol == SPOT:
+        held = trader.balance(asset, symbol).total
+        await trader.told.until(lambda: [b for b in trader.told.of(Balance, asset=asset) if b.total == held])
+    else:  # what a position has won or lost moves with the market
+        await trader.told.until(lambda: [b for b in trader.told.of(Balance, asset=asset) if b.total != WEALTH[asset]])
+    if symbol == LINEAR:
+        await trader.told.until(lambda: trader.told.of(Position, symbol=LINEAR, amount=LOT))
+
+
+async def test_fills_on_the_stream_are_those_of_the_history_and_of_the_venue(trader: Trader) -> None:
+    await trader.listen()
+    await trader.send(side=Side.BUY)
+    await trader.send(side=Side.SELL, amount=Decimal("0.05"))
+    true = trader.true_fills(LINEAR)
+    await trader.told.until(lambda: len(trader.told.of(Fill)) == len(true))
+    check_fills(await trader.handle.get_trade_history(LINEAR), true)
+    told = trader.told.of(Fill)
+    assert sorted((fill.side.value, fill.price, fill.amount) for fill in told) == sorted(
+        (fill.side.value, fill.price, fill.amount) for fill in true
+    )
+    assert {fill.fee for fill in told} <= {*(fill.fee for fill in true), None}
+
+
+async def test_a_cut_stream_comes_back_with_what_happened_meanwhile(trader: Trader) -> None:
+    stream = await trader.listen()
+    trader.venue.cut()
+    sent = await trader.send()
+    await trader.told.until(lambda: trader.told.of(Order, id=sent.id, status=OrderStatus.FILLED))
+    assert trader.told.of(Order, id=sent.id)[-1].filled == LOT
+    assert stream.status is not StreamStatus.FAILED
