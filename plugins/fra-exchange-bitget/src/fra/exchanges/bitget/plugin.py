@@ -20,7 +20,6 @@ from fra.core import (
     FundingRate,
     MarketKind,
     Order,
-    OrderRequest,
     PositionSide,
     RefusedInstrument,
     Side,
@@ -213,21 +212,12 @@ class BitgetPlugin(BitgetCCXT):
 
     # --- orders
 
-    async def _check_mode(self, request: OrderRequest, symbol: Symbol) -> None:
-        """The mode is read first, which ccxt knows no way to do. Bitget ignores ``tradeSide`` in one-way mode: an order
-        that closes in hedge mode, where it has the position's side, would add to the position there.
-        """
-        if not symbol.kind.is_derivative:
-            return
-        if self._hedged is None:
-            self._hedged = await self._asks_hedged(symbol)
-        if self._hedged and request.position_side is PositionSide.NET:
-            raise self._invalid("this account is in hedge mode: give position_side LONG or SHORT")
-        if not self._hedged and request.position_side is not PositionSide.NET:
-            raise self._invalid("this account is in one-way mode: position_side is NET")
+    async def hedged(self, symbol: Symbol) -> bool:
+        """ccxt knows no way to ask. Bitget ignores ``tradeSide`` in one-way mode: an order that closes in hedge mode,
+        where it has the position's side, would add to the position there.
 
-    async def _asks_hedged(self, symbol: Symbol) -> bool:
-        """ "Get Single Account" of a classic account, "Get Account Settings" of a unified one."""
+        "Get Single Account" of a classic account, "Get Account Settings" of a unified one.
+        """
         if self.unified:
             answer = await self.call("private_uta_get_v3_account_settings")
             mode = (answer.get("data") or {}).get("holdMode")
