@@ -267,27 +267,3 @@ async def test_a_refusal_has_bitfinexs_code() -> None:
         with pytest.raises(InsufficientFunds) as refused:
             await bitfinex.create_order(request(SPOT), bitfinex.symbol(SPOT))
     assert refused.value.code == "10001"
-
-
-async def test_the_book_is_by_price_and_polled() -> None:
-    rows = [[60.1, 2, 1.5], [60.0, 1, 0.3], [60.2, 1, -2], [60.3, 4, -0.1]]
-    local = Local(Venue({"book/tLTCUST/P0": rows}))
-    async with local.adapter("bitfinex", cls=BitfinexPlugin) as bitfinex:
-        symbol = bitfinex.symbol(SPOT)
-        support = bitfinex.capabilities.support(Operation.SUBSCRIBE_ORDERBOOK, MarketKind.SPOT)
-        book = await bitfinex.get_orderbook(symbol, depth=10)
-        stream = bitfinex.subscribe_orderbook(symbol)
-        view = await anext(stream)  # type: ignore[arg-type]
-        await stream.aclose()  # type: ignore[union-attr]
-    assert str(support) == "polled every 3 s"
-    assert [(level.price, level.amount) for level in book.bids] == [
-        (Decimal("60.1"), Decimal("1.5")),
-        (Decimal("60.0"), Decimal("0.3")),
-    ]
-    assert [(level.price, level.amount) for level in book.asks] == [
-        (Decimal("60.2"), Decimal(2)),
-        (Decimal("60.3"), Decimal("0.1")),
-    ]
-    assert book.timestamp_ms is None
-    assert view.best_ask is not None
-    assert local.asked[0].query == "len=25"

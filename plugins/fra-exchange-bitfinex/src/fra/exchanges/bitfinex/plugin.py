@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -13,11 +12,9 @@ import attrs
 from fra.adapters.ccxt import BitfinexCCXT, Interval, number
 from fra.adapters.ccxt.convert import Raw, moment, within
 from fra.adapters.ccxt.funding import settled_rates, upcoming
-from fra.adapters.ccxt.streams import Cut
+from fra.adapters.ccxt.numbers import Exact
 from fra.core import (
-    BookView,
     ClientOrderIdRule,
-    ExchangeCapabilities,
     ExchangeMetadata,
     Fill,
     FundingRate,
@@ -30,15 +27,11 @@ from fra.core import (
     OrderStatus,
     Position,
     PositionSide,
-    Support,
     Symbol,
-    Upstream,
 )
 from fra.exchanges.bitfinex import funding, orders
 from fra.exchanges.bitfinex.funding import Seen, Status
 
-BOOK_POLLED: Final = 3.0
-"""Seconds between two questions for a book: ccxt's stream of them fails over exact numbers."""
 _HISTORY_ROWS: Final = 5_000
 _PAGES: Final = 20
 _ORDERS: Final = 2_500
@@ -58,9 +51,9 @@ class BitfinexPlugin(BitfinexCCXT):
         client_order_id_rule=ClientOrderIdRule(13, "0123456789"),
         client_id_param="cid",
         book_depths=(25, 100),
+        stream_depth=100,
         settings={"options": {"fetchOrderBook": {"precision": "P0"}}},
     )
-    missing = frozenset((Operation.SUBSCRIBE_ORDERBOOK, kind) for kind in MarketKind)
 
     @classmethod
     def describe(cls) -> ExchangeMetadata:
@@ -70,13 +63,14 @@ class BitfinexPlugin(BitfinexCCXT):
         """Raises ConfigError for settings that it cannot have."""
         await super().initialize()
         self._seen: dict[str, Seen] = {}
-        assert self._matrix is not None
-        polled = Support.polled(BOOK_POLLED)
-        self._matrix |= ExchangeCapabilities({(Operation.SUBSCRIBE_ORDERBOOK, kind): polled for kind in self.kinds})
 
     def adjust(self, client: Any) -> None:
-        """Bitfinex writes lists of numbers: they stay the text they are. ccxt's cancel of all knows no symbol."""
+        """Bitfinex writes lists of numbers: they stay the text they are, and those of streamed books, which ccxt
+        compares and negates, remember theirs. ccxt's cancel of all knows no symbol.
+        """
         client.on_json_response = partial(json.loads, parse_float=str)
+        for name in ("handle_order_book", "handle_checksum"):
+            setattr(client, name, _comparing(client, getattr(client, name)))
         client.has = {**client.has, "cancelAllOrders": False}
 
     def scope(self, market: str) -> dict[str, object]:
@@ -88,16 +82,6 @@ class BitfinexPlugin(BitfinexCCXT):
     async def get_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> OrderBook:
         """By price (P0, whose five digits are the grid) and not by order; Bitfinex tells no time of it."""
         return attrs.evolve(await super().get_orderbook(symbol, depth=depth), timestamp_ms=None)
-
-    def subscribe_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> Upstream[BookView]:
-        """Asked for each three seconds, as the capabilities say."""
-        return self._poll_book(symbol, depth)
-
-    async def _poll_book(self, symbol: Symbol, depth: int | None) -> AsyncIterator[BookView]:
-        while True:
-            book = await self.get_orderbook(symbol, depth=depth)
-            yield BookView(book.symbol, Cut(book), book.received_ms, book.timestamp_ms, book.sequence)
-            await asyncio.sleep(BOOK_POLLED)
 
     # --- funding
 
@@ -244,3 +228,16 @@ class BitfinexPlugin(BitfinexCCXT):
 
     def _ranged(self, market: str | None, until: int | None) -> dict[str, object]:
         return {} if until is None else {"end": until}
+
+
+def _comparing(client: Any, handle: Callable[..., Any]) -> Callable[..., Any]:
+    """``handle`` with numbers that are floats to ccxt while it runs."""
+
+    def handled(*args: Any) -> Any:
+        usual, client.number = client.number, Exact
+        try:
+            return handle(*args)
+        finally:
+            client.number = usual
+
+    return handled
