@@ -54,7 +54,7 @@ _REFUSALS: Final = (
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 15.0
 _NO_OLDER_MS: Final = 3_600_000
-"""An order that is so much older than the question is an earlier one of that client order id. Clocks may be off."""
+"""An order that ended, and is so much older than the question, is an earlier one of that name. Clocks may be off."""
 _UNANSWERED: Final = 10_000
 
 
@@ -245,7 +245,7 @@ class OrderDesk:
             while not told.is_set() and supported.support(Operation.GET_ORDER, symbol.kind):
                 try:
                     order = await self._plugin().get_order(None, symbol, client_order_id=name)
-                    if order.created_ms is None or order.created_ms >= oldest_ms:
+                    if not order.status.final or order.created_ms is None or order.created_ms >= oldest_ms:
                         self.seen(order)
                 except OrderNotFound:
                     pass
