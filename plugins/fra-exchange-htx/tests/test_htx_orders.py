@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -560,14 +561,21 @@ async def test_refusals_of_an_order(symbol: str, answer: dict[str, Any], kind: t
 
 
 async def test_an_answer_that_says_nothing_leaves_the_outcome_to_a_question() -> None:
-    server = HtxLocal(
-        {PLACE: b"<html>", "/v1/order/orders/getClientOrder": {"status": "ok", "data": spot_row(state="submitted")}}
-    )
+    made = spot_row(state="submitted", **{"created-at": time.time_ns() // 1_000_000})
+    server = HtxLocal({PLACE: b"<html>", "/v1/order/orders/getClientOrder": {"status": "ok", "data": made}})
     async with server.connected() as htx:
         order = await htx.create_order(limit())
     assert (order.id, order.status) == ("1168150634634374", OrderStatus.OPEN)
     assert len(server.calls(PLACE)) == 1
     assert server.calls("/v1/order/orders/getClientOrder")[0][1] == {"clientOrderId": "123"}
+
+
+async def test_an_order_of_another_symbol_is_not_the_one_that_is_asked_for() -> None:
+    server = HtxLocal({"/v1/order/orders/1168150634634374": {"status": "ok", "data": spot_row(state="submitted")}})
+    async with server.connected() as htx:
+        with pytest.raises(OrderNotFound, match="LTC/USDT and not of BTC/USDT"):
+            await htx.get_order("1168150634634374", "BTC/USDT")
+        assert (await htx.get_order("1168150634634374", SPOT)).symbol == SPOT
 
 
 @pytest.mark.parametrize(

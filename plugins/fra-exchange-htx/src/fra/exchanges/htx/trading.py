@@ -172,9 +172,12 @@ class HTXTrading(HTXListings):
     ) -> Order:
         """Needs the symbol. By client order id HTX finds spot's orders for some hours after their end."""
         of = self._required(symbol)
-        if of.kind is MarketKind.SPOT:
-            return await self.spot.get(order_id, client_order_id)
-        return await (await self.swaps()).get(order_id, client_order_id, of)
+        if of.kind is not MarketKind.SPOT:
+            return await (await self.swaps()).get(order_id, client_order_id, of)
+        order = await self.spot.get(order_id, client_order_id)
+        if order.symbol != of.name:
+            raise OrderNotFound(f"that order is of {order.symbol} and not of {of}", exchange=self.config.name)
+        return order
 
     async def get_open_orders(self, symbol: Symbol | None = None) -> list[Order]:
         """All pages."""
