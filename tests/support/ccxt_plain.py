@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
 import attrs
 import pytest
+from aiohttp import web
 from ccxt_local import ADAPTERS, Local, fixtures
 
 from fra.adapters.ccxt import CCXTAdapter, CCXTOptions
 from fra.adapters.ccxt.symbols import kind_of
-from fra.core import KlineInterval, Symbol
+from fra.core import ExchangeHandle, KlineInterval, Symbol, connect
 
 Case = Mapping[str, Any]
 
@@ -167,6 +169,36 @@ async def listed(venue: str, plain: type[CCXTAdapter]) -> list[tuple[Symbol, Map
     assert told == {row["id"] for row in rows.values() if kind_of(row) is not None}
     assert all(one.reason for one in found.refused)
     return [(symbol, rows[symbol.name]) for symbol in found]
+
+
+@asynccontextmanager
+async def hosted(venue: str, answers: Mapping[str, Any]) -> AsyncIterator[ExchangeHandle]:
+    """The exchange by its plain name as a user has it, in front of a server that answers by a part of the path."""
+
+    async def serve(request: web.Request) -> web.Response:
+        part = next((part for part in answers if part in request.path), None)
+        assert part is not None, f"{request.path} was asked for"
+        return web.json_response(answers[part])
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", serve)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with connect(venue, base_url=f"http://127.0.0.1:{runner.addresses[0][1]}") as exchange:
+            yield exchange
+    finally:
+        await runner.cleanup()
+
+
+async def lists_the_same(exchange: ExchangeHandle, venue: str, plain: type[CCXTAdapter]) -> None:
+    """What ccxt makes of the venue's own rows today comes out as what it made of them when they were recorded."""
+    found = {symbol.name: symbol for symbol in await exchange.get_symbols()}
+    wanted = {symbol.name: symbol for symbol, _ in await listed(venue, plain)}
+    assert found.keys() == wanted.keys()
+    for name, symbol in found.items():
+        assert symbol == wanted[name]
 
 
 def imported_with(code: str) -> set[str]:

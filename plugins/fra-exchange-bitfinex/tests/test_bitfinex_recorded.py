@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from ccxt_plain import agree, imported_with, listed, recorded, with_recordings
+from ccxt_plain import agree, fixtures, hosted, imported_with, listed, lists_the_same, recorded, with_recordings
 
 from fra.adapters.ccxt import BitfinexCCXT
 from fra.core import MarketKind, PluginRegistry
@@ -54,3 +56,19 @@ def test_the_plain_name_and_the_variant_on_ccxt_lie_side_by_side() -> None:
     registry.discover_plugins()
     assert registry.get_plugin_class("bitfinex") is BitfinexPlugin
     assert registry.get_plugin_class("bitfinex_ccxt") is BitfinexCCXT
+
+
+@with_recordings
+async def test_the_plain_name_lists_bitfinexs_own_rows_and_serves_a_user() -> None:
+    rows = fixtures("markets", "bitfinex", str).values()
+    pairs = [
+        [[row["id"].removeprefix("t"), row["info"]] for row in rows if row["swap"] is swap] for swap in (False, True)
+    ]
+    stamp = int(time.time() * 1000)
+    event = (stamp // 28_800_000 + 1) * 28_800_000
+    status = ["tBTCF0:USTF0", stamp, *[None] * 6, event, *[None] * 3, 0.0001, None, None, 61000.5, *[None] * 8]
+    async with hosted("bitfinex", {"/conf/": [spot, swaps, [], []], "status/deriv": [status]}) as bitfinex:
+        await lists_the_same(bitfinex, "bitfinex", BitfinexPlugin)
+        told = await bitfinex.get_funding_rate("BTC/USDT:USDT")
+    assert (told.rate, told.mark_price, told.next_settlement_ms) == (Decimal("0.0001"), Decimal("61000.5"), event)
+    assert told.interval == timedelta(hours=8)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import Any
 
-from ccxt_plain import agree, imported_with, listed, recorded, with_recordings
+from ccxt_plain import agree, fixtures, hosted, imported_with, listed, lists_the_same, recorded, with_recordings
 
 from fra.adapters.ccxt import CryptoComCCXT
 from fra.core import MarketKind, PluginRegistry
@@ -42,3 +43,18 @@ def test_the_plain_name_and_the_variant_on_ccxt_lie_side_by_side() -> None:
     registry.discover_plugins()
     assert registry.get_plugin_class("cryptocom") is CryptoComPlugin
     assert registry.get_plugin_class("cryptocom_ccxt") is CryptoComCCXT
+
+
+@with_recordings
+async def test_the_plain_name_lists_cryptocoms_own_rows_and_serves_a_user() -> None:
+    rows = [row["info"] for row in fixtures("markets", "cryptocom", str).values()]
+    stamp = int(time.time() * 1000)
+    valuation = {"data": [{"v": "0.0001", "t": stamp}], "instrument_name": "BTCUSD-PERP"}
+    answers = {
+        "get-instruments": {"id": 1, "code": 0, "result": {"data": rows}},
+        "get-valuations": {"id": -1, "code": 0, "result": valuation},
+    }
+    async with hosted("cryptocom", answers) as cryptocom:
+        await lists_the_same(cryptocom, "cryptocom", CryptoComPlugin)
+        told = await cryptocom.get_funding_rate("BTC/USD:USD")
+    assert (told.rate, told.interval, told.next_settlement) == (Decimal("0.0001"), None, None)

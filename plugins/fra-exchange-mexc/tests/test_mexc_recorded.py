@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from ccxt_plain import agree, imported_with, listed, recorded, with_recordings
+from ccxt_plain import agree, fixtures, hosted, imported_with, listed, lists_the_same, recorded, with_recordings
 
 from fra.adapters.ccxt import MEXCCCXT
 from fra.core import MarketKind, PluginRegistry
@@ -45,3 +47,26 @@ def test_the_plain_name_and_the_variant_on_ccxt_lie_side_by_side() -> None:
     registry.discover_plugins()
     assert registry.get_plugin_class("mexc") is MEXCPlugin
     assert registry.get_plugin_class("mexc_ccxt") is MEXCCCXT
+
+
+@with_recordings
+async def test_the_plain_name_lists_mexcs_own_rows_and_serves_a_user() -> None:
+    rows = list(fixtures("markets", "mexc", str).values())
+    now = int(time.time() * 1000)
+    rate = {"symbol": "BTC_USDT", "fundingRate": 0.000073, "collectCycle": 4, "nextSettleTime": now + 9_000_000}
+    answers = {
+        "exchangeInfo": {"symbols": [row["info"] for row in rows if row["spot"]]},
+        "contract/detail": {"success": True, "code": 0, "data": [row["info"] for row in rows if row["swap"]]},
+        "funding_rate": {"success": True, "code": 0, "data": rate},
+        "contract/ticker": {"success": True, "code": 0, "data": {"symbol": "BTC_USDT", "fairPrice": 61230.1}},
+        "depth": {"lastUpdateId": 5, "bids": [["1.5", "2"]], "asks": [["1.6", "3"]], "timestamp": now},
+        "ticker/24hr": {"symbol": "LTCUSDT", "lastPrice": "1.55", "closeTime": now},
+    }
+    async with hosted("mexc", answers) as mexc:
+        await lists_the_same(mexc, "mexc", MEXCPlugin)
+        told = await mexc.get_funding_rate("BTC/USDT:USDT")
+        async with mexc.subscribe_orderbook("LTC/USDT") as books, mexc.subscribe_ticker("LTC/USDT") as tickers:
+            book, ticker = await anext(aiter(books)), await anext(aiter(tickers))
+    assert (told.interval, told.mark_price) == (timedelta(hours=4), Decimal("61230.1"))
+    assert book.best_bid is not None
+    assert (book.best_bid.price, ticker.last) == (Decimal("1.5"), Decimal("1.55"))
