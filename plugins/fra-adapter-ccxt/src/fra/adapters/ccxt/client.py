@@ -44,6 +44,7 @@ class Mended:
 
     fra_throttle: Throttle
     fra_news: Callable[[], None]
+    fra_refused: Callable[[Any], bool]
     fra_options: Mapping[str, Any] = {}
     fra_candle_volume: tuple[int, str] | None = None
 
@@ -110,9 +111,12 @@ class Mended:
         requestBody: Any,
     ) -> Any:
         try:
-            return super().handle_errors(  # type: ignore[misc]
+            handled = super().handle_errors(  # type: ignore[misc]
                 code, reason, url, method, headers, body, response, requestHeaders, requestBody
             )
+            if self.fra_refused(response):
+                raise import_module("ccxt.base.errors").ExchangeError(f"{self.id} {body}")  # type: ignore[attr-defined]
+            return handled
         except Exception as error:
             _note(error, code, headers, body)
             raise
@@ -170,6 +174,7 @@ def make_client(
     *,
     throttle: Throttle,
     news: Callable[[], None],
+    refused: Callable[[Any], bool],
 ) -> Any:
     """A client of ccxt's exchange, streams included where ccxt has them. Imports ccxt.
 
@@ -191,7 +196,7 @@ def make_client(
     if cls is None:
         cls = _classes[base] = type(exchange_id, (Mended, base), {"__module__": __name__})
     client = cls({"number": str, "enableRateLimit": True, **settings})
-    client.fra_throttle, client.fra_news = throttle, news
+    client.fra_throttle, client.fra_news, client.fra_refused = throttle, news, refused
     client.has = {**client.has, "fetchCurrencies": False}  # a private call on most venues, and not needed
     client.options["maxRetriesOnFailure"] = 0
     for name, snapshot in (("watchPositions", "PositionsSnapshot"), ("watchBalance", "BalanceSnapshot")):

@@ -23,6 +23,11 @@ from fra.core import (
     SymbolNotFound,
 )
 
+
+class Unchanged(ExchangeAPIError):
+    """The venue says that a setting is so already."""
+
+
 TREE: Final[Mapping[str, type[ExchangeError]]] = {
     "PermissionDenied": PermissionDenied,
     "RestrictedLocation": PermissionDenied,
@@ -31,6 +36,7 @@ TREE: Final[Mapping[str, type[ExchangeError]]] = {
     "ArgumentsRequired": NotSupported,
     "NotSupported": NotSupported,
     "BadSymbol": SymbolNotFound,
+    "NoChange": Unchanged,
     "InsufficientFunds": InsufficientFunds,
     "OrderNotFound": OrderNotFound,
     "OrderNotCached": OrderNotFound,

@@ -35,6 +35,7 @@ _LINEAR: Final = (MarketKind.LINEAR_SWAP,)
 _INVERSE: Final = (MarketKind.INVERSE_SWAP,)
 _SPOT: Final = (MarketKind.SPOT,)
 _DEFAULT: Final = timedelta(hours=8)
+_HTX_FINE: Final = "200"
 _LEARN_AGAIN_S: Final = 600.0
 
 
@@ -57,6 +58,7 @@ class BinanceCCXT(CCXTAdapter):
         base_amount_buys={},
         interval_source=IntervalSource.REPORTED,
         codes={"-2022": InvalidOrder},
+        unchanged=frozenset({"-4046", "-4059"}),
         point=urls.binance,
         settings={"options": {"warnOnFetchOpenOrdersWithoutSymbol": False}},
         book_depths={
@@ -132,6 +134,7 @@ class BybitCCXT(CCXTAdapter):
         wallet_of=dict.fromkeys(("spot", "linear", "inverse"), "unified"),
         client_order_id_rule=ClientOrderIdRule(36, LETTERS + "-_"),
         one_account=True,
+        unchanged=frozenset({"110025", "110026", "110043"}),
         ask_params={"acknowledged": True},
         search_on=True,
         base_amount_buys={"marketUnit": "baseCoin"},
@@ -183,6 +186,10 @@ class HTXCCXT(CCXTAdapter):
         book_depths=(150,),
     )
     missing = frozenset((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind)
+
+    def refused(self, answer: object) -> bool:
+        """ccxt lets codes of /v5 pass that it does not know: an order would be taken for sent, a setting for made."""
+        return isinstance(answer, dict) and str(answer.get("code", _HTX_FINE)) != _HTX_FINE
 
     def adjust(self, client: Any) -> None:
         """HTX, spot "Subscribe Order Updates": after a subscription to ``orders#*`` each push names its symbol. ccxt

@@ -139,7 +139,7 @@ class CCXTSession(ExchangePluginInterface):
         name = self.exchange_id
         settings = self.settings()
         self.client = await asyncio.to_thread(
-            clients.make_client, name, settings, throttle=self._throttle, news=self._news
+            clients.make_client, name, settings, throttle=self._throttle, news=self._news, refused=self.refused
         )
         self.client.fra_candle_volume = self.venue.candle_volume
         self._point()
@@ -281,6 +281,10 @@ class CCXTSession(ExchangePluginInterface):
         if isinstance(made, ExchangeRateLimitError) and made.retry_after:
             self._limiter.block(SCOPE, made.retry_after, made.message)
         return made
+
+    def refused(self, answer: object) -> bool:
+        """A hook: whether an answer is a refusal that ccxt lets pass. Asked for each that ccxt takes for good."""
+        return False
 
     def error_code(self, answer: object) -> str | None:
         """A hook: the venue's own code in a decoded answer."""

@@ -10,6 +10,7 @@ import attrs
 
 from fra.adapters.ccxt import convert
 from fra.adapters.ccxt.convert import Raw
+from fra.adapters.ccxt.errors import Unchanged
 from fra.adapters.ccxt.numbers import number, plain
 from fra.adapters.ccxt.session import CCXTSession
 from fra.adapters.ccxt.user import UserFeed
@@ -38,7 +39,6 @@ from fra.core import (
 )
 
 _CONDITIONAL: Final = (OrderType.STOP, OrderType.TAKE_PROFIT)
-_UNCHANGED: Final = ("not modified", "no need to change", "same", "already", "no change")
 _HISTORY: Final = (
     ("fetchOrders", "fetch_orders"),
     ("fetchCanceledAndClosedOrders", "fetch_canceled_and_closed_orders"),
@@ -184,7 +184,7 @@ class CCXTTrading(CCXTSession):
 
     def unchanged(self, error: ExchangeError) -> bool:
         """A hook: whether a refusal only says that a setting is so already."""
-        return any(word in error.message.lower() for word in _UNCHANGED)
+        return isinstance(error, Unchanged) or error.code in self.venue.unchanged
 
     # --- orders
 
@@ -275,6 +275,8 @@ class CCXTTrading(CCXTSession):
         stamp = convert.moment(raw.get("timestamp"))
         name = str(raw["id"]) if raw.get("id") else None
         if raw.get("status") is None:
+            if name is None:  # ccxt took an answer for good that names no order: nobody knows
+                raise ExchangeError("the venue's answer names no order", exchange=self.config.name)
             return Order.of(request, id=name, timestamp_ms=stamp)
         told = convert.order({**raw, "side": request.side.value}, symbol, status=self.order_status(raw, symbol))
         return attrs.evolve(

@@ -49,7 +49,8 @@ class Venue:
     ``book_depths`` what may be asked for, per market if
     they differ; ``stream_depth`` the largest that streams.
 
-    ``codes`` are the venue's codes that mean something else than ccxt makes of them.
+    ``codes`` are the venue's codes that mean something else than ccxt makes of them,
+    ``unchanged`` those that only say that a setting is so already.
     ``settings`` are given to ccxt's constructor, ``point`` makes a table of hosts ccxt's.
     """
 
@@ -82,5 +83,6 @@ class Venue:
     stream_depth: int | None = None
 
     codes: Mapping[str, type[ExchangeError]] = {}
+    unchanged: frozenset[str] = frozenset()
     settings: Mapping[str, object] = {}
     point: Point | None = None
