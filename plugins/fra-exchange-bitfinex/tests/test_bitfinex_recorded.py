@@ -61,9 +61,9 @@ def test_the_plain_name_and_the_variant_on_ccxt_lie_side_by_side() -> None:
 @with_recordings
 async def test_the_plain_name_lists_bitfinexs_own_rows_and_serves_a_user() -> None:
     rows = fixtures("markets", "bitfinex", str).values()
-    pairs = [
+    spot, swaps = (
         [[row["id"].removeprefix("t"), row["info"]] for row in rows if row["swap"] is swap] for swap in (False, True)
-    ]
+    )
     stamp = int(time.time() * 1000)
     event = (stamp // 28_800_000 + 1) * 28_800_000
     status = ["tBTCF0:USTF0", stamp, *[None] * 6, event, *[None] * 3, 0.0001, None, None, 61000.5, *[None] * 8]
