@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 import pytest
+from aiohttp import web
 from ccxt_local import Local, fixtures
 
 from fra.adapters.ccxt import CCXTAdapter, CCXTOptions
@@ -77,6 +78,20 @@ async def answering(
     ) as adapter:
         yield adapter
     assert local.asked, "nothing was asked over HTTP"
+
+
+@asynccontextmanager
+async def serving(local: Local) -> AsyncIterator[str]:
+    """The address of a venue, for what connects to it by name."""
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", local.serve)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 def symbol_of(adapter: CCXTAdapter, case: Case) -> Symbol:

@@ -7,13 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from ccxt_cases import answering, ask, body, cases, check, markets, same, symbol_of
+from ccxt_cases import answering, ask, body, cases, check, markets, same, serving, symbol_of
 from ccxt_local import Local, fixtures
 
-from fra.core import ExchangeAPIError, IntervalSource, MarketKind, RateKind, Symbol, SymbolNotFound
+from fra.core import ExchangeAPIError, IntervalSource, MarketKind, RateKind, Symbol, SymbolNotFound, connect
 from fra.exchanges.bitget import BitgetPlugin
 
 VENUE = "bitget"
+RECORDED_MARKETS = fixtures("markets", VENUE, str)
+LISTED = pytest.mark.skipif(not RECORDED_MARKETS, reason="FRA_FIXTURES does not name the folder of recorded data")
 RECORDED = cases(VENUE)
 
 
@@ -113,21 +115,32 @@ def check_symbol(symbol: Symbol, row: Any, market: Any) -> None:
         same(symbol.min_notional, row["minTradeUSDT"])
 
 
+def listing(request: Any) -> Any:
+    """What lists markets, by path."""
+    product = request.query.get("productType")
+    kept = [m for m in RECORDED_MARKETS.values() if _product(m) == product] if "margin" not in request.path else []
+    return {"code": "00000", "msg": "success", "data": [market["info"] for market in kept]}
+
+
+@LISTED
 async def test_the_listing_comes_over_http() -> None:
-    recorded = fixtures("markets", VENUE, str)
-    if not recorded:
-        pytest.skip("FRA_FIXTURES does not name the folder of recorded data")
-
-    def answer(request: Any) -> Any:
-        product = request.query.get("productType")
-        kept = [m for m in recorded.values() if _product(m) == product] if "margin" not in request.path else []
-        return {"code": "00000", "msg": "success", "data": [market["info"] for market in kept]}
-
-    async with Local(answer).adapter(VENUE, cls=BitgetPlugin, keys=False) as bitget:
+    async with Local(listing).adapter(VENUE, cls=BitgetPlugin, keys=False) as bitget:
         before = await bitget.get_symbols()
         after = await bitget.get_symbols()
     assert {symbol.name for symbol in after} == {symbol.name for symbol in before}
     assert after.refused == before.refused
+
+
+@LISTED
+async def test_the_plain_name_and_the_variant_connect_side_by_side() -> None:
+    async with (
+        serving(Local(listing)) as url,
+        connect("bitget", base_url=url) as plain,
+        connect("bitget_ccxt", base_url=url) as variant,
+    ):
+        ours, theirs = [{symbol.name for symbol in await one.get_symbols()} for one in (plain, variant)]
+    assert ours
+    assert ours <= theirs
 
 
 def _product(market: Any) -> str | None:

@@ -14,6 +14,7 @@ from ccxt_local import Local, fixtures
 
 from fra.core import (
     ExchangeConnectionError,
+    ExchangeError,
     InvalidOrder,
     OrderRequest,
     OrderStatus,
@@ -237,6 +238,16 @@ async def test_leverage_and_mode_are_set_as_they_are_meant() -> None:
     assert "cross_leverage_limit=5" in leverage.query
     assert "leverage=0" in leverage.query
     assert [one.path for one in modes] == ["/api/v4/futures/usdt/dual_mode", "/api/v4/futures/btc/dual_mode"]
+
+
+@recorded
+async def test_a_mode_that_is_set_already_is_no_error() -> None:
+    local = Local({"label": "NO_CHANGE", "message": "no change is made"}, status=400)
+    async with local.adapter(VENUE, cls=GatePlugin) as gate:
+        await gate.set_position_mode(PositionMode.ONE_WAY)
+        local.answer = {"label": "POSITION_NOT_EMPTY", "message": "there is a position"}
+        with pytest.raises(ExchangeError, match="position"):
+            await gate.set_position_mode(PositionMode.ONE_WAY)
 
 
 @recorded

@@ -6,13 +6,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from ccxt_cases import answering, ask, body, cases, check, markets, same, symbol_of
+from ccxt_cases import answering, ask, body, cases, check, markets, same, serving, symbol_of
 from ccxt_local import Local, fixtures
 
-from fra.core import MarketKind, Symbol
+from fra.core import MarketKind, Symbol, connect
 from fra.exchanges.gate import GatePlugin
 
 VENUE = "gate"
+RECORDED_MARKETS = fixtures("markets", VENUE, str)
+LISTED = pytest.mark.skipif(not RECORDED_MARKETS, reason="FRA_FIXTURES does not name the folder of recorded data")
 
 
 @pytest.mark.parametrize(("method", "case"), cases(VENUE))
@@ -77,20 +79,31 @@ def check_symbol(symbol: Symbol, row: Any) -> None:
         assert symbol.active == (row["trade_status"] == "tradable")
 
 
+def listing(request: Any) -> Any:
+    """What lists markets, by path."""
+    if "margin" in request.path:
+        return []
+    settle = request.path.split("/")[-2] if "futures" in request.path else None
+    kept = [m for m in RECORDED_MARKETS.values() if not m["expiry"] and (m["settleId"] or "").lower() == (settle or "")]
+    return [market["info"] for market in kept]
+
+
+@LISTED
 async def test_the_listing_comes_over_http() -> None:
-    recorded = fixtures("markets", VENUE, str)
-    if not recorded:
-        pytest.skip("FRA_FIXTURES does not name the folder of recorded data")
-
-    def answer(request: Any) -> Any:
-        if "margin" in request.path:
-            return []
-        settle = request.path.split("/")[-2] if "futures" in request.path else None
-        kept = [m for m in recorded.values() if not m["expiry"] and (m["settleId"] or "").lower() == (settle or "")]
-        return [market["info"] for market in kept]
-
-    async with Local(answer).adapter(VENUE, cls=GatePlugin, keys=False) as gate:
+    async with Local(listing).adapter(VENUE, cls=GatePlugin, keys=False) as gate:
         before = await gate.get_symbols()
         after = await gate.get_symbols()
     assert {symbol.name for symbol in after} == {symbol.name for symbol in before}
     assert not after.refused
+
+
+@LISTED
+async def test_the_plain_name_and_the_variant_connect_side_by_side() -> None:
+    async with (
+        serving(Local(listing)) as url,
+        connect("gate", base_url=url) as plain,
+        connect("gate_ccxt", base_url=url) as variant,
+    ):
+        ours, theirs = [{symbol.name for symbol in await one.get_symbols()} for one in (plain, variant)]
+    assert ours
+    assert ours <= theirs

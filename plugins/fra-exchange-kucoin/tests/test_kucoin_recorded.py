@@ -8,13 +8,15 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from ccxt_cases import answering, ask, body, cases, check, markets, same, symbol_of
+from ccxt_cases import answering, ask, body, cases, check, markets, same, serving, symbol_of
 from ccxt_local import Local, fixtures
 
-from fra.core import IntervalSource, MarketKind, RateKind, Symbol
+from fra.core import IntervalSource, MarketKind, RateKind, Symbol, connect
 from fra.exchanges.kucoin import KuCoinPlugin
 
 VENUE = "kucoin"
+RECORDED_MARKETS = fixtures("markets", VENUE, str)
+LISTED = pytest.mark.skipif(not RECORDED_MARKETS, reason="FRA_FIXTURES does not name the folder of recorded data")
 BOTH = (VENUE, "kucoinfutures")
 
 
@@ -83,18 +85,29 @@ def check_symbol(symbol: Symbol, row: Any) -> None:
         same(symbol.min_amount, row["baseMinSize"])
 
 
+def listing(request: Any) -> Any:
+    """What lists markets, by path."""
+    rows = {kind: [m["info"] for m in RECORDED_MARKETS.values() if m["spot"] is kind] for kind in (True, False)}
+    data: Any = {"ticker": []} if "allTickers" in request.path else rows["contracts" not in request.path]
+    return {"code": "200000", "data": data}
+
+
+@LISTED
 async def test_the_listing_comes_over_http() -> None:
-    recorded = fixtures("markets", VENUE, str)
-    if not recorded:
-        pytest.skip("FRA_FIXTURES does not name the folder of recorded data")
-    rows = {kind: [m["info"] for m in recorded.values() if m["spot"] is kind] for kind in (True, False)}
-
-    def answer(request: Any) -> Any:
-        data: Any = {"ticker": []} if "allTickers" in request.path else rows["contracts" not in request.path]
-        return {"code": "200000", "data": data}
-
-    async with Local(answer).adapter(VENUE, cls=KuCoinPlugin, keys=False) as kucoin:
+    async with Local(listing).adapter(VENUE, cls=KuCoinPlugin, keys=False) as kucoin:
         before = await kucoin.get_symbols()
         after = await kucoin.get_symbols()
     assert {symbol.name for symbol in after} == {symbol.name for symbol in before}
     assert not after.refused
+
+
+@LISTED
+async def test_the_plain_name_and_the_variant_connect_side_by_side() -> None:
+    async with (
+        serving(Local(listing)) as url,
+        connect("kucoin", base_url=url) as plain,
+        connect("kucoin_ccxt", base_url=url) as variant,
+    ):
+        ours, theirs = [{symbol.name for symbol in await one.get_symbols()} for one in (plain, variant)]
+    assert ours
+    assert ours <= theirs

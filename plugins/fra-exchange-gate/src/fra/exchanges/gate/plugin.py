@@ -17,6 +17,7 @@ from fra.core import (
     Balance,
     ExchangeAPIError,
     ExchangeAuthError,
+    ExchangeError,
     ExchangeMetadata,
     Fill,
     FundingRate,
@@ -234,6 +235,9 @@ class GatePlugin(GateCCXT):
         if leverage != leverage.to_integral_value():
             raise self._cannot(f"ccxt sets whole leverages, not {leverage}")
         await self._set("set_leverage", int(leverage), symbol.name, params={"marginMode": self.options.margin_mode})
+
+    def unchanged(self, error: ExchangeError) -> bool:
+        return error.code == "NO_CHANGE" or super().unchanged(error)
 
     async def set_position_mode(self, mode: PositionMode) -> None:
         for market in (name for name in self.markets if name in SETTLES):
