@@ -118,18 +118,22 @@ class Play:
     async def _send_again(self, placed: Placed) -> None:
         """Who was refused may; who does not know may not."""
         may = isinstance(placed.told, FraError) and not isinstance(placed.told, OrderOutcomeUnknown)
-        if self.trader.true_order(placed.name) is not None:
+        there = self.trader.true_order(placed.name) is not None
+        if there:
             await self.trader.until(lambda: self.trader.is_over(placed.name), PATIENCE_S)
         try:
-            await self.trader.handle.create_order(placed.request)
+            order = await self.trader.handle.create_order(placed.request)
         except DuplicateOrder:
             if may:
                 raise Violation(f"{placed.name} was refused, and then called used") from None
-        except FraError:
+        except FraError as error:
             if not may:
                 raise
+            placed.told = error
         else:
-            raise Violation(f"{placed.name} was sent twice")
+            if not may and there:
+                raise Violation(f"{placed.name} was sent twice")
+            placed.told = order
 
     async def _send(self, placed: Placed) -> None:
         step = placed.step
