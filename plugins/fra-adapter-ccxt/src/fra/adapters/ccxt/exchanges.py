@@ -28,7 +28,9 @@ from fra.core import (
     OrderRequest,
     Position,
     PositionSide,
+    RefusedInstrument,
     Symbol,
+    SymbolList,
 )
 
 _LINEAR: Final = (MarketKind.LINEAR_SWAP,)
@@ -246,16 +248,32 @@ class HTXCCXT(CCXTAdapter):
 
 
 class BitgetCCXT(CCXTAdapter):
-    """Bitget through ccxt."""
+    """Bitget through ccxt: spot and linear perpetual swaps. It counts coin-margined contracts in base coin, which ccxt
+    calls one contract of one quote coin: they are refused by name.
+    """
 
     venue = Venue(
         id="bitget",
         display_name="Bitget",
+        markets={"spot": _SPOT, "linear": _LINEAR},
+        types={"spot": "spot", "linear": "swap"},
+        wallet_of={"spot": "spot", "linear": "swap"},
         by_client_id="param",
         interval_source=IntervalSource.REPORTED,
         margin_mode_param=True,
         settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
     )
+
+    def take_markets(self) -> SymbolList:
+        made = super().take_markets()
+        made.refused += tuple(
+            RefusedInstrument(
+                str(market["id"]), "Bitget counts coin-margined contracts in base coin, not in quote coin"
+            )
+            for market in self.client.markets.values()
+            if market.get("swap") and market.get("inverse")
+        )
+        return made
 
 
 class KuCoinCCXT(CCXTAdapter):

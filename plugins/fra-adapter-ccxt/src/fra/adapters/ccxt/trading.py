@@ -245,15 +245,21 @@ class CCXTTrading(CCXTSession):
     def _check_grid(self, request: OrderRequest, symbol: Symbol) -> None:
         """Raises InvalidOrder where ccxt would round a price or an amount on its way."""
         if request.price is not None:
-            rounded = number(self.client.price_to_precision(symbol.name, plain(request.price)))
+            rounded = self._rounded("price_to_precision", symbol, request.price)
             if rounded != request.price:
                 raise self._invalid(f"the price {request.price} is off the grid; the nearest is {rounded}")
         if request.amount is not None:
             contracts = symbol.contracts(request.amount)
-            rounded = number(self.client.amount_to_precision(symbol.name, plain(contracts)))
+            rounded = self._rounded("amount_to_precision", symbol, contracts)
             if rounded is None or rounded != contracts:
                 nearest = None if rounded is None else symbol.amount(rounded)
                 raise self._invalid(f"the amount {request.amount} is off the grid; the nearest is {nearest}")
+
+    def _rounded(self, method: str, symbol: Symbol, value: Decimal) -> Decimal | None:
+        try:
+            return number(getattr(self.client, method)(symbol.name, plain(value)))
+        except Exception as error:
+            raise self.failure(error) from None
 
     async def _check_mode(self, request: OrderRequest, symbol: Symbol) -> None:
         if not symbol.kind.is_derivative:
