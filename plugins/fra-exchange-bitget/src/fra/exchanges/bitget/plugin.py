@@ -21,10 +21,8 @@ from fra.core import (
     MarketKind,
     Order,
     PositionSide,
-    RefusedInstrument,
     Side,
     Symbol,
-    SymbolList,
 )
 from fra.exchanges.bitget import funding
 
@@ -32,7 +30,6 @@ PRODUCTS: Final[Mapping[str, str]] = {"usdt": "USDT-FUTURES", "usdc": "USDC-FUTU
 """Market → Bitget's product type, which all that is asked for many symbols is bound to."""
 SIMULATED: Final = frozenset({"SUSDT", "SUSDC", "SUSD"})
 """The coins of demo contracts, which ccxt lists among the real ones."""
-COIN_MARGINED: Final = "Bitget counts coin-margined contracts in base coin, which is no fixed amount of quote coin"
 PUBLIC: Final = (
     *("fetchMarkets", "fetchOrderBook", "fetchTicker", "fetchTickers", "fetchTrades", "fetchOHLCV"),
     *("fetchFundingRate", "fetchFundingRates", "fetchFundingRateHistory"),
@@ -107,15 +104,6 @@ class BitgetPlugin(BitgetCCXT):
         return self.client is not None and self.client.options.get("uta") is True
 
     # --- symbols
-
-    def take_markets(self) -> SymbolList:
-        made = super().take_markets()
-        made.refused += tuple(
-            RefusedInstrument(str(market["id"]), COIN_MARGINED)
-            for market in self.client.markets.values()
-            if market.get("swap") and market.get("inverse")
-        )
-        return made
 
     def make_symbol(self, market: Raw, name: str) -> Symbol:
         if market.get("settle") in SIMULATED or market.get("quote") in SIMULATED:
