@@ -138,6 +138,14 @@ async def test_a_gap_where_two_runs_meet_is_found(paged):
         await walked(paged([at for at in HOURS if at != HOURS[10]]), progress=middle)
 
 
+@pytest.mark.parametrize("empty", [True, False])
+async def test_what_is_served_no_more_is_no_missing_candle(paged, empty):
+    _, middle = await walked(paged(HOURS), until=HOURS[10])
+    with pytest.raises(RangeNotServed) as refused:
+        await walked(paged(HOURS, served_from=HOURS[15], empty=empty), progress=middle, missing="row")
+    assert refused.value.served_from == HOURS[15]
+
+
 async def test_two_candles_that_disagree_are_refused(paged):
     from decimal import Decimal
 

@@ -94,7 +94,18 @@ def _is_closed(candle: Kline, now: int, *, last: bool) -> bool:
 async def _between(
     source: Source[Kline], series: Series, interval: KlineInterval, start: int, end: int, missing: Missing
 ) -> list[Row]:
-    """The rows of [start, end), of which a page left out at least the first."""
+    """The rows of [start, end), of which a page left out at least the first.
+
+    Only a venue that still serves the candle before can have left out this one; else it serves that time no more.
+    """
+    known = await source.page_from(start - longest_ms(interval))
+    if not known or known[0].open_ms >= start:
+        raise RangeNotServed(
+            f"{series.name}: klines from {brief(start)} on are served no more, only those from {brief(end)} on",
+            exchange=series.exchange,
+            served_from=end,
+            cure=f"another --out with --since {brief(end)}",
+        )
     again = {candle.open_ms: candle for candle in await source.page_from(start) if candle.open_ms < end}
     rows: list[Row] = []
     absent: list[int] = []
