@@ -197,6 +197,23 @@ async def test_an_order_without_a_usable_answer_is_unknown_and_sent_once(
     assert json.loads(bench.venue.bodies[-1]) == {"clientId": "c1", "amount": "0.0000001"}
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("0.500", "0.5"),
+        ("1E-7", "0.0000001"),
+        ("1E+2", "100"),
+        ("100", "100"),
+        ("100.0", "100"),
+        ("0.00", "0"),
+        ("12345678901234567890123456789.10", "12345678901234567890123456789.1"),
+    ],
+)
+def test_a_number_is_written_to_its_last_digit_and_no_further(value: str, text: str) -> None:
+    assert encode_query({"amount": Decimal(value)}) == f"amount={text}"
+    assert json.loads(encode_json({"amount": Decimal(value)})) == {"amount": text}
+
+
 async def test_an_order_that_never_left_is_no_unknown_outcome(bench: Any, endpoints: Any, keys: Any) -> None:
     plugin = await bench.plugin(connect=False, **keys)
     await bench.venue.stop()

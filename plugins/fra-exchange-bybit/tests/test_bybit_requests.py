@@ -200,7 +200,7 @@ async def test_an_order_is_text_in_fixed_point_with_our_id() -> None:
             "side": "Sell",
             "orderType": "Limit",
             "qty": "10",
-            "price": "70000.10",
+            "price": "70000.1",
             "timeInForce": "PostOnly",
             "orderLinkId": "mine",
             "positionIdx": 0,

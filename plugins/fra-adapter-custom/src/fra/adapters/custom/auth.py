@@ -121,7 +121,9 @@ def _text(value: object) -> str:
     if value is False:
         return "false"
     if isinstance(value, Decimal):
-        return format(value, "f")
+        # Without zeros at its end: venues hold the digits as they are written to a symbol's precision.
+        text = format(value, "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
     if isinstance(value, float):
         raise TypeError(f"a float is never sent to an exchange: {value!r}")
     return str(value)

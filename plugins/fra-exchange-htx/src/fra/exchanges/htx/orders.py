@@ -145,7 +145,7 @@ def union(request: OrderRequest, symbol: Symbol, *, hedge: bool, margin_mode: st
         "side": request.side.value,
         "type": kind,
         "price": request.price,
-        "volume": format(symbol.contracts(request.amount), "f"),
+        "volume": symbol.contracts(request.amount),
         "client_order_id": request.client_order_id,
         "reduce_only": None if hedge else int(request.reduce_only),
         "time_in_force": request.time_in_force.value.lower(),
