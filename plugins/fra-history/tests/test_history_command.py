@@ -1,11 +1,18 @@
 """`fra history` as a process, over real sockets, against emulated exchanges: interrupted, killed, extended, refused."""
 
+import contextlib
 import csv
 import fcntl
 import itertools
 import json
+import os
+import pty
+import re
 import shutil
 import signal
+import subprocess
+import sys
+import termios
 import time
 
 import pyarrow.parquet
@@ -221,3 +228,29 @@ def test_data_stays_on_stdout_and_progress_on_stderr(fra):
     done = fra.run("history", "funding", "BTC/USDT:USDT", "-e", "okx", "--since", "1d", "--out", "x.csv", "--json")
     assert json.loads(done.stdout)["schema"] == "fra.history/1"
     assert "okx BTC/USDT:USDT: done" in done.stderr
+
+
+def test_on_a_terminal_each_series_has_a_bar_with_an_estimate(fra):
+    screen, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 120))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fra.core.main", *KLINES, *RANGE, "--out", "x.csv"],
+        cwd=fra.folder,
+        env={**fra.environ, "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        text=True,
+    )
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):  # how a terminal says that nobody is there any more
+        while chunk := os.read(screen, 4096):
+            shown += chunk
+    os.close(screen)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert out.splitlines()[-1] == "klines in x.csv"
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).splitlines()
+    for symbol in ("BTC/USDT:USDT", "ETH/USDT:USDT"):
+        assert any(symbol in line and "100%" in line and "850 rows" in line for line in last), last[-4:]
+        assert any(re.search(rf"{symbol} 1m .* \d+% .*rows 0:0", line) for line in last)
