@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -37,7 +37,7 @@ from fra.core import (
     Ticker,
     Upstream,
 )
-from fra.exchanges.mexc import funding, orders
+from fra.exchanges.mexc import books, funding, orders
 
 _SPOT_POLLED: Final = 2.0
 """Seconds between two questions for a spot book or ticker, whose streams ccxt decodes with a package it lacks."""
@@ -88,6 +88,10 @@ class MEXCPlugin(MEXCCCXT):
                 if kind is MarketKind.SPOT
             }
         )
+
+    def adjust(self, client: Any) -> None:
+        """Streamed books of contracts: exact numbers, and no update missing."""
+        books.mend(client)
 
     def make_symbol(self, market: Market, name: str) -> Symbol:
         """A contract whose ``apiAllowed`` is false takes no orders from here."""
