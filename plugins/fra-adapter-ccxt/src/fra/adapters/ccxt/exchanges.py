@@ -144,11 +144,12 @@ class BybitCCXT(CCXTAdapter):
         candle_volume=(5, "volume"),
         volumes_in_contracts=True,
         settings={
+            "commonCurrencies": {"SHIB1000": "1000SHIB"},
             "options": {
                 "createMarketBuyOrderRequiresPrice": False,
                 "enableUnifiedAccount": True,
                 "enableUnifiedMargin": False,
-            }
+            },
         },
         point=urls.bybit,
         book_depths=(200,),

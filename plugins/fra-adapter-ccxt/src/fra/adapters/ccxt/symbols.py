@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -17,6 +18,8 @@ SIGNIFICANT_DIGITS: Final = 3
 TICK_SIZE: Final = 4
 """ccxt's ``precisionMode``."""
 
+_BEHIND: Final = re.compile(r"[A-Z]+(1000000|100000|10000|1000)")
+"""SHIB1000 is 1000SHIB; taken as it is it would be a coin of its own."""
 _FINEST: Final = Decimal("1e-8")
 """The grid where prices are bound to significant digits: the digits are checked when an order is made."""
 
@@ -56,6 +59,8 @@ def symbol_of(market: Market, *, mode: int, market_name: str, amount_mode: int |
     kind = kind_of(market)
     if kind is None:
         raise Refused("fra trades no such market through ccxt")
+    if _BEHIND.fullmatch(market["base"]):
+        raise Refused(f"{market['base']} has its multiplier behind the coin: rename it by ccxt's commonCurrencies")
     size = Decimal(1)
     if kind is not MarketKind.SPOT:
         made = positive(market.get("contractSize"))
