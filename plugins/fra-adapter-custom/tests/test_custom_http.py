@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 from aiohttp import web
 
@@ -212,6 +213,15 @@ async def test_an_order_without_a_usable_answer_is_unknown_and_sent_once(
 def test_a_number_is_written_to_its_last_digit_and_no_further(value: str, text: str) -> None:
     assert encode_query({"amount": Decimal(value)}) == f"amount={text}"
     assert json.loads(encode_json({"amount": Decimal(value)})) == {"amount": text}
+
+
+async def test_an_order_does_not_leave_long_after_it_was_meant_to(bench: Any, endpoints: Any, keys: Any) -> None:
+    plugin = await bench.plugin(**keys, timeout=0.1)
+    plugin.limiter.block("weight", 60.0, "too many requests")
+    order = attrs.evolve(endpoints["order"], cost={"weight": 1})
+    with pytest.raises(ExchangeRateLimitError, match="nothing was sent"):
+        await plugin.http.request(order, {"clientId": "c1"})
+    assert "/order" not in [path for _, path, _ in bench.venue.seen]
 
 
 async def test_an_order_that_never_left_is_no_unknown_outcome(bench: Any, endpoints: Any, keys: Any) -> None:

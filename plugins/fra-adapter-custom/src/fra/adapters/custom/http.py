@@ -47,6 +47,8 @@ from fra.core import (
 R = TypeVar("R")
 
 _RETRY_DELAY: Final = 0.25
+_ORDER_WAITS: Final = 3
+"""Times ``timeout`` of the configuration that an order may wait for the venue's budgets."""
 _PROXY_REFUSES: Final = 407
 _ERROR_BODY: Final = 1_000_000
 _PATH_NAME: Final = re.compile(r"\{(\w+)\}")
@@ -134,7 +136,10 @@ class HttpClient:
         resynced = False
         attempt = 0
         while True:
-            await self._limiter.acquire(costs, priority=priority)
+            if endpoint.outcome_id is None:
+                await self._limiter.acquire(costs, priority=priority)
+            else:
+                await self._acquire_in_time(costs)
             try:
                 return await self._attempt(endpoint, values, costs)
             except ExchangeConnectionError:
@@ -155,6 +160,18 @@ class HttpClient:
                 continue
             await asyncio.sleep(self._rng.uniform(0.0, _RETRY_DELAY * 2**attempt))
             attempt += 1
+
+    async def _acquire_in_time(self, costs: dict[str, int]) -> None:
+        """Room for an order; one that would leave much later than it was meant to is not sent at all."""
+        patience = _ORDER_WAITS * self._config.timeout
+        try:
+            async with asyncio.timeout(patience):
+                await self._limiter.acquire(costs)
+        except TimeoutError:
+            raise ExchangeRateLimitError(
+                f"nothing was sent: the venue's budgets had no room for it within {patience:g} s",
+                exchange=self._config.name,
+            ) from None
 
     # --- one attempt
 
