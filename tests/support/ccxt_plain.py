@@ -6,10 +6,12 @@ package has to make the same of them, but for the fields that it mends and names
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -21,7 +23,7 @@ from ccxt_local import ADAPTERS, Local, fixtures
 
 from fra.adapters.ccxt import CCXTAdapter, CCXTOptions
 from fra.adapters.ccxt.symbols import kind_of
-from fra.core import ExchangeHandle, KlineInterval, Symbol, connect
+from fra.core import ExchangeError, ExchangeHandle, KlineInterval, StreamGap, StreamStatus, Symbol, connect
 
 Case = Mapping[str, Any]
 
@@ -190,6 +192,53 @@ async def hosted(venue: str, answers: Mapping[str, Any]) -> AsyncIterator[Exchan
             yield exchange
     finally:
         await runner.cleanup()
+
+
+@attrs.define
+class Speaking(Local):
+    """A venue on a socket too: to each frame that comes it sends what ``react`` makes of it."""
+
+    react: Callable[[dict[str, Any]], Iterable[Any]] = lambda frame: ()
+
+    async def serve(self, request: web.Request) -> web.Response:
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return await super().serve(request)
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        async for message in ws:
+            for answer in self.react(json.loads(message.data)):
+                await ws.send_str(json.dumps(answer))
+        return ws  # type: ignore[return-value]
+
+
+class Heard:
+    """What a stream says, of each item what ``take`` makes of it at once; :meth:`until` waits for so many."""
+
+    def __init__(self, source: Any, take: Callable[[Any], Any] = lambda item: item) -> None:
+        self.items: list[Any] = []
+        self.errors: list[ExchangeError] = []
+        self._source, self._take = source, take
+        self._changed = asyncio.Event()
+        source.attach(self)
+
+    def on_item(self, item: Any) -> None:
+        self.items.append(self._take(item))
+        self._changed.set()
+
+    def on_gap(self, gap: StreamGap) -> None:
+        self.errors.append(gap)
+
+    def on_status(self, status: StreamStatus, error: ExchangeError | None) -> None:
+        if error is not None:
+            self.errors.append(error)
+
+    async def until(self, count: int) -> list[Any]:
+        async with asyncio.timeout(10):
+            while len(self.items) < count:
+                self._changed.clear()
+                await self._changed.wait()
+        await self._source.close()
+        return self.items
 
 
 async def lists_the_same(exchange: ExchangeHandle, venue: str, plain: type[CCXTAdapter]) -> None:

@@ -24,6 +24,7 @@ from fra.core import (
     OrderStatus,
     PositionSide,
     Symbol,
+    Ticker,
 )
 from fra.exchanges.cryptocom.funding import SETTLEMENTS, Schedule
 
@@ -63,6 +64,10 @@ class CryptoComPlugin(CryptoComCCXT):
     def scope(self, market: str) -> dict[str, object]:
         """One account holds all markets, and Crypto.com would refuse ccxt's words for them."""
         return {}
+
+    def _ticker(self, raw: Raw, symbol: Symbol) -> Ticker:
+        """Crypto.com tells no opening price; ccxt reckons one back from a rounded change."""
+        return super()._ticker({**raw, "open": None}, symbol)
 
     # --- funding
 

@@ -60,7 +60,12 @@ _OPEN_TYPES: Final = {"isolated": 1, "cross": 2}
 class MEXCPlugin(MEXCCCXT):
     """MEXC: spot, linear and inverse perpetual swaps. The README names what is mended of ccxt."""
 
-    venue = attrs.evolve(MEXCCCXT.venue, margin_mode_param=True)
+    venue = attrs.evolve(
+        MEXCCCXT.venue,
+        margin_mode_param=True,
+        # ccxt makes up ids of trades that have none: two equal trades of one millisecond would be one.
+        settings={"options": {"useCcxtTradeId": False}},
+    )
     missing = frozenset(
         {
             *((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind),
