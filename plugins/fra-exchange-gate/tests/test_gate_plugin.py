@@ -254,10 +254,10 @@ async def test_a_mode_that_is_set_already_is_no_error() -> None:
 @pytest.mark.parametrize(("mode", "status", "unified"), [(2, 200, True), (1, 200, False), (None, 403, False)])
 async def test_the_account_is_asked_what_it_is(mode: int | None, status: int, unified: bool) -> None:
     refused = {"label": "FORBIDDEN", "message": "no permission"}
-    detail = {"key": {"mode": mode}} if mode else refused
+    detail = {"user_id": 10406147, "key": {"mode": mode}} if mode else refused
     local = Local(answers(account=detail), status=status)
     async with local.adapter(VENUE, cls=GatePlugin) as gate:
-        assert await gate._asks_unified() is unified
+        assert await gate._asks_account() == ("10406147" if mode else "", unified)
 
 
 @recorded

@@ -70,6 +70,7 @@ class BitgetPlugin(BitgetCCXT):
             UNIFIED: {},
         },
         wallet_of={"spot": "spot", "usdt": "usdt", "usdc": "usdc"},
+        unwatchable=frozenset({"watchBalance", "watchPositions"}),
     )
 
     @classmethod
@@ -248,11 +249,12 @@ class BitgetPlugin(BitgetCCXT):
         return await super().get_balance(UNIFIED if self.unified else market)
 
     def user_scopes(self, flag: str) -> list[dict[str, object]]:
-        """ccxt watches the positions of the USDT market only, of a classic account."""
+        """Of a unified account each list is one for all markets. Balances and positions are not watched: ccxt keeps the
+        coins of all wallets in one place, and the positions of USDT contracts only.
+        """
         if self.unified:
             return [{"type": "swap", "productType": PRODUCTS["usdt"], "wallet": UNIFIED}]
-        made = super().user_scopes(flag)
-        return [one for one in made if flag != "watchPositions" or one.get("productType") != PRODUCTS["usdc"]]
+        return super().user_scopes(flag)
 
 
 def real_side(info: Raw, side: Side) -> Side:

@@ -35,6 +35,12 @@ from fra.exchanges.gate import funding
 
 SETTLES: Final = ("usdt", "btc")
 """The markets of swaps, by what Gate calls ``settle``: each has paths and an account of its own."""
+STREAMS: Final[Mapping[str, Mapping[str, object]]] = {
+    "spot": {"type": "spot"},
+    "usdt": {"type": "swap", "subType": "linear"},
+    "btc": {"type": "swap", "subType": "inverse"},
+}
+"""By what ccxt chooses the socket of a market."""
 UNIFIED: Final = "unified"
 """The one wallet of a unified account."""
 PREFIX: Final = "t-"
@@ -74,6 +80,7 @@ class GatePlugin(GateCCXT):
             UNIFIED: {"unifiedAccount": True},
         },
         wallet_of={"spot": "spot", "usdt": "usdt", "btc": "btc"},
+        unwatchable=frozenset({"watchBalance", "watchPositions"}),
         book_depths={"spot": (1000, 500, 100, 50, 20, 10), **dict.fromkeys(SETTLES, (300, 100, 50, 20, 10))},
     )
 
@@ -93,20 +100,24 @@ class GatePlugin(GateCCXT):
     # --- which account
 
     async def connect(self) -> None:
-        """With keys: learn first whether the account is a unified one. ccxt would take any failure of that question
-        for a no, for good.
+        """With keys: learn first whether the account is a unified one, and its number, which the streams of swaps need.
+        ccxt would take any failure of that question for a no, for good.
         """
-        if self.config.api_key is not None and self.client.options.get("unifiedAccount") is None:
-            self.client.options["unifiedAccount"] = await self._asks_unified()
+        options = self.client.options
+        if self.config.api_key is not None and (options.get("unifiedAccount") is None or not self.client.uid):
+            number, unified = await self._asks_account()
+            self.client.uid = self.client.uid or number
+            if options.get("unifiedAccount") is None:
+                options["unifiedAccount"] = unified
         await super().connect()
 
-    async def _asks_unified(self) -> bool:
+    async def _asks_account(self) -> tuple[str, bool]:
         """ "Retrieve user account information": mode 2 is unified. A refusal means classic; no answer is raised."""
         try:
             answer = await self.call("privateAccountGetDetail")
         except (ExchangeAPIError, ExchangeAuthError):
-            return False
-        return str((answer.get("key") or {}).get("mode")) == "2"
+            return "", False
+        return str(answer.get("user_id") or ""), str((answer.get("key") or {}).get("mode")) == "2"
 
     @property
     def unified(self) -> bool:
@@ -235,6 +246,10 @@ class GatePlugin(GateCCXT):
         if leverage != leverage.to_integral_value():
             raise self._cannot(f"ccxt sets whole leverages, not {leverage}")
         await self._set("set_leverage", int(leverage), symbol.name, params={"marginMode": self.options.margin_mode})
+
+    def user_scopes(self, flag: str) -> list[dict[str, object]]:
+        """By socket. Balances and positions are not watched: ccxt keeps the coins of all wallets in one place."""
+        return [{**STREAMS[market], "wallet": self.venue.wallet_of[market]} for market in self.markets]
 
     def unchanged(self, error: ExchangeError) -> bool:
         return error.code == "NO_CHANGE" or super().unchanged(error)

@@ -40,6 +40,7 @@ class KuCoinPlugin(KuCoinCCXT):
         wallets={"spot": {"type": "spot"}, "swap": {"type": "swap"}, UNIFIED: {}},
         wallet_of={"spot": "spot", "swap": "swap"},
         margin_mode_param=True,
+        unwatchable=frozenset({"watchBalance", "watchPositions"}),
     )
     missing = frozenset((Operation.SUBSCRIBE_FUNDING_RATE, kind) for kind in _SWAPS)
 
@@ -144,7 +145,7 @@ class KuCoinPlugin(KuCoinCCXT):
             return await super().get_balance(market)
         found = [] if market or "spot" not in self.markets else await super().get_balance("spot")
         if market or "swap" in self.markets:
-            coins = dict.fromkeys(symbol.settle for symbol in self._symbols.values() if symbol.settle)
+            coins = dict.fromkeys(symbol.settle for symbol in self.symbols.values() if symbol.settle)
             told = await asyncio.gather(
                 *(self.call("fetch_balance", params={"type": "swap", "code": coin}) for coin in coins)
             )
