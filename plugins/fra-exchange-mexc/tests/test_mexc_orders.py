@@ -253,7 +253,7 @@ async def test_what_ccxt_cannot_decode_is_polled_or_not_claimed() -> None:
         assert not told(Operation.SUBSCRIBE_USER_DATA, MarketKind.SPOT)
         assert not told(Operation.SET_MARGIN_MODE, MarketKind.LINEAR_SWAP)
         assert told(Operation.SUBSCRIBE_TRADES, MarketKind.LINEAR_SWAP).mode == "native"
-        assert {scope["type"] for scope in mexc.user_scopes("watchOrders")} == {"swap"}
+        assert mexc.user_scopes("watchOrders") == [{"type": "swap", "wallet": "swap"}]
 
 
 async def test_a_polled_book_and_ticker_come() -> None:

@@ -98,6 +98,10 @@ class MEXCPlugin(MEXCCCXT):
         """Streamed books of contracts: exact numbers, and no update missing."""
         books.mend(client)
 
+    def scope(self, market: str) -> dict[str, object]:
+        """MEXC has one account of contracts, and no word for linear or inverse."""
+        return {"type": super().scope(market)["type"]}
+
     def make_symbol(self, market: Market, name: str) -> Symbol:
         """A contract whose ``apiAllowed`` is false takes no orders from here."""
         made = super().make_symbol(market, name)
@@ -300,5 +304,5 @@ class MEXCPlugin(MEXCCCXT):
             await asyncio.sleep(_SPOT_POLLED)
 
     def user_scopes(self, flag: str) -> list[dict[str, object]]:
-        """The contracts' part only: spot's comes in the encoding that ccxt lacks."""
-        return [scope for scope in super().user_scopes(flag) if scope.get("type") != "spot"]
+        """One list for all contracts, and none for spot, which comes in the encoding that ccxt lacks."""
+        return [{"type": "swap", "wallet": "swap"}] if any(kind.is_swap for kind in self.kinds) else []
