@@ -115,7 +115,9 @@ class MEXCPlugin(MEXCCCXT):
         raw, answer = await asyncio.gather(
             self._asked(symbol), self.call("contractPublicGetTicker", params={"symbol": symbol.venue_id})
         )
-        return self._marked(raw, symbol, answer.get("data") or {})
+        told = answer.get("data") or {}
+        rows = told if isinstance(told, list) else [told]
+        return self._marked(raw, symbol, next((row for row in rows if row.get("symbol") == symbol.venue_id), {}))
 
     async def get_funding_rates(self, symbols: Sequence[Symbol] | None = None) -> list[FundingRate]:
         """One request for each symbol, five at once and ten in a second, which is what MEXC allows: every active swap
