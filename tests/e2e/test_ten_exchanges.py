@@ -132,6 +132,35 @@ async def test_those_that_cannot_be_reached_fail_alone_and_by_name(
         assert rows["broken"] is PluginState.BROKEN
 
 
+LINGERS = """
+import pathlib, time
+released = pathlib.Path(__file__).with_name("released")
+given_up = time.monotonic() + 30
+while not released.exists() and time.monotonic() < given_up:
+    time.sleep(0.005)
+raise ImportError("after all that" if released.exists() else "nobody else got ready meanwhile")
+"""
+
+
+async def test_an_import_that_lingers_and_fails_holds_up_nobody(
+    venues: Mapping[str, Venue], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.joinpath("fra_exchange_that_lingers.py").write_text(LINGERS)
+    info = tmp_path / "fra_exchange_lingers-1.0.dist-info"
+    info.mkdir()
+    info.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: fra-exchange-lingers\nVersion: 1.0\n")
+    info.joinpath("entry_points.txt").write_text("[fra.exchanges]\nlingers = fra_exchange_that_lingers:Plugin\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    exchanges = {"lingers": {}, **all_of_them(venues, NOBODY, timeout=1.5)}
+    async with PluginManager.from_config({"exchanges": exchanges}, only=()) as manager:
+        lingering = asyncio.create_task(manager.reload_plugin("lingers"))
+        await asyncio.gather(*[check(await manager.reload_plugin(name)) for name in ("okx", "okx_ccxt")])
+        assert not lingering.done()
+        tmp_path.joinpath("released").touch()
+        with pytest.raises(PluginBroken, match="after all that"):
+            await lingering
+
+
 async def test_one_that_recovers_is_started_beside_the_others(
     venues: Mapping[str, Venue], registry: PluginRegistry
 ) -> None:

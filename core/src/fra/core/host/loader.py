@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Final, final
 
@@ -20,7 +21,7 @@ from fra.core.host.failures import Failures
 from fra.core.host.handle import ExchangeHandle
 from fra.core.host.journal import OrderJournal
 from fra.core.host.options import structure_options
-from fra.core.host.policy import PluginRow
+from fra.core.host.policy import PluginRow, PluginState
 from fra.core.host.registry import PluginRegistry
 
 _START_TIMEOUTS: Final = 3
@@ -118,9 +119,19 @@ class PluginLoader:
 
     # --- one start and one stop
 
+    async def _import(self, row: PluginRow) -> type[ExchangePluginInterface]:
+        """The class, imported in a thread of its own: one that takes long must not hold up those that run."""
+        if row.state is PluginState.LOADED:
+            return self.registry.get_plugin_class(row.name)
+        thread = ThreadPoolExecutor(1, thread_name_prefix=f"fra import {row.name}")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(thread, self.registry.get_plugin_class, row.name)
+        finally:
+            thread.shutdown(wait=False)
+
     async def _start(self, config: ExchangeConfig, handle: ExchangeHandle) -> _Loaded:
         row = self.registry.resolve(config.plugin_name)
-        cls = self.registry.get_plugin_class(config.plugin_name)
+        cls = await self._import(row)
         failures = Failures(config.name, config.secrets())
         path = f"exchanges.{config.name}.options"
         options: object = structure_options(cls.Options, config.options, path=path)
