@@ -254,3 +254,9 @@ def test_on_a_terminal_each_series_has_a_bar_with_an_estimate(fra):
     for symbol in ("BTC/USDT:USDT", "ETH/USDT:USDT"):
         assert any(symbol in line and "100%" in line and "850 rows" in line for line in last), last[-4:]
         assert any(re.search(rf"{symbol} 1m .* \d+% .*rows 0:0", line) for line in last)
+
+
+def test_a_place_that_cannot_be_written_to_is_one_line(fra):
+    fra.folder.joinpath("file").write_text("no folder\n")
+    done = fra.run(*KLINES, "--since", "1h", "--out", "file/x.csv", code=1)
+    assert "fra: file/x.csv cannot be written" in done.stderr.splitlines()[-1]

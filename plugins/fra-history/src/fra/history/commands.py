@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -100,7 +101,8 @@ def _run(
         raise click.BadParameter("must lie before --until", param_hint="--since")
     if interval is not None:
         kline_interval(interval)
-    contents = run(_download(kind, symbols, interval, since, until, out, config, exchanges, missing))
+    with writing(out):
+        contents = run(_download(kind, symbols, interval, since, until, out, config, exchanges, missing))
     _show(out, contents, as_json)
 
 
@@ -140,6 +142,17 @@ async def _download(
             except asyncio.CancelledError:
                 say("fra: stopped; the same command goes on from here")
                 raise
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """What the disk refuses is an error of one line."""
+    try:
+        yield
+    except OSError as error:
+        from fra.history.errors import FileRefused
+
+        raise FileRefused(f"{out} cannot be written: {error.strerror or error}") from None
 
 
 def _show(out: Path, contents: Contents, as_json: bool) -> None:

@@ -88,7 +88,14 @@ async def _fetch_all(request: Request, session: Session, meter: Meter, journals:
                 except FraError as error:
                     errors.append(error)
 
-    await asyncio.gather(*map(one_exchange, dict.fromkeys(series.exchange for series in request.series)))
+    names = dict.fromkeys(series.exchange for series in request.series)
+    tasks = [asyncio.create_task(one_exchange(name), name=f"history of {name}") for name in names]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     if errors:
         *others, last = errors
         for error in others:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from fra.cli.options import config_option, exchange_name_option, exchange_option, json_option
+from fra.history.commands import writing
 from fra.history.moments import MomentType, now_ms
 
 if TYPE_CHECKING:
@@ -82,23 +83,24 @@ def funding(
 
     rows = [(curve, one) for curve in curves for one in curve.settlements]
     rows.sort(key=lambda row: row[1].settled_ms)
-    draw(
-        funding_chart(curves),
-        out,
-        title="Settled funding",
-        head=("Settled", "Exchange", "Symbol", "Rate", "Every", "Annualised"),
-        rows=(
-            (
-                figures.moment(one.settled_ms),
-                curve.series.exchange,
-                curve.series.symbol,
-                f"{one.rate * 100:+f} %",
-                figures.UNKNOWN if one.interval is None else figures.duration(one.interval),
-                figures.percent(one.apr, places=2),
-            )
-            for curve, one in rows
-        ),
-    )
+    with writing(out):
+        draw(
+            funding_chart(curves),
+            out,
+            title="Settled funding",
+            head=("Settled", "Exchange", "Symbol", "Rate", "Every", "Annualised"),
+            rows=(
+                (
+                    figures.moment(one.settled_ms),
+                    curve.series.exchange,
+                    curve.series.symbol,
+                    f"{one.rate * 100:+f} %",
+                    figures.UNKNOWN if one.interval is None else figures.duration(one.interval),
+                    figures.percent(one.apr, places=2),
+                )
+                for curve, one in rows
+            ),
+        )
     _told(out, as_json, rows=len(rows), series=[str(curve.series) for curve in curves])
 
 
@@ -140,16 +142,17 @@ def spread(
     from fra.history.chart import spread_chart, summary
     from fra.history.page import draw
 
-    draw(
-        spread_chart(one, other, found),
-        out,
-        title=f"Funding spread: long {legs[0]}, short {legs[1]}",
-        head=("Day", "Long pays", "Short receives", "Both receive"),
-        rows=(
-            (day.date.isoformat(), *(f"{rate * 100:+f} %" for rate in (day.long, day.short, day.spread)))
-            for day in found
-        ),
-    )
+    with writing(out):
+        draw(
+            spread_chart(one, other, found),
+            out,
+            title=f"Funding spread: long {legs[0]}, short {legs[1]}",
+            head=("Day", "Long pays", "Short receives", "Both receive"),
+            rows=(
+                (day.date.isoformat(), *(f"{rate * 100:+f} %" for rate in (day.long, day.short, day.spread)))
+                for day in found
+            ),
+        )
     _told(out, as_json, rows=len(found), series=[str(leg) for leg in legs], summary=summary(found))
 
 
