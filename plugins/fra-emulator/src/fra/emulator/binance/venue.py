@@ -241,7 +241,7 @@ class BinanceVenue(Venue):
             fanout.admit(connection)
 
     def _open_user_stream(self, connection: Connection, key: ListenKey, wanted: set[str]) -> None:
-        """A listen key in the address: the account's events, or those that are asked for; an unknown key is silent."""
+        """A listen key's account: its events, or those that are asked for."""
 
         def push(told: dict[str, object]) -> None:
             if self._keys.find(key.key) is None or (wanted and told["e"] not in wanted):
@@ -249,6 +249,7 @@ class BinanceVenue(Venue):
             if not self.faults.is_silent("usdm", "user"):
                 connection.send(self._wrapped(connection, key.key, told))
 
+        self._end_user_stream(connection)
         self._users[connection] = UserStream("usdm", key.account, self.exchange, push)
         self._user_keys[connection] = key.key
         self.stats.subscriptions["listenKey"] += 1
@@ -334,14 +335,19 @@ class BinanceVenue(Venue):
             case "SUBSCRIBE":
                 fanouts = [self._join(connection, n) for n in names]
                 self._ack(connection, None, control.id)
+                for name in names:  # the venue's own SDK subscribes to a listen key as to a stream
+                    if (key := self._keys.find(name)) is not None and connection.market == "usdm":
+                        self._open_user_stream(connection, key, set())
                 for fanout in fanouts:
                     if fanout is not None:
                         fanout.admit(connection)
             case "UNSUBSCRIBE":
                 for name in names:
-                    key = connection.subscriptions.pop(name, None)
-                    if isinstance(key, StreamKey):
-                        self._board.leave(connection, key)
+                    stream = connection.subscriptions.pop(name, None)
+                    if isinstance(stream, StreamKey):
+                        self._board.leave(connection, stream)
+                    if name == self._user_keys.get(connection):
+                        self._end_user_stream(connection)
                 self._ack(connection, None, control.id)
             case "LIST_SUBSCRIPTIONS":
                 self._ack(connection, list(connection.subscriptions), control.id)
