@@ -188,7 +188,7 @@ class Private:
         except msgspec.DecodeError:
             raise Refusal(400, "50002", "Incorrect json data format") from None
         many = given if isinstance(given, list) else [given]
-        args = [_texts(arg) for arg in many if isinstance(arg, dict)]
+        args = [texts(arg) for arg in many if isinstance(arg, dict)]
         if not args or len(args) != len(many):
             raise Refusal(400, "50002", "Incorrect json data format")
         for arg in args:
@@ -394,13 +394,16 @@ def _page(rows: Sequence[Row], params: Params, by: str) -> list[Row]:
     return found[:limit]
 
 
-def _texts(arg: Mapping[object, object]) -> dict[str, str]:
-    """A JSON object's values as OKX takes them: text, or numbers and booleans that are as good."""
+def texts(arg: Mapping[str, object]) -> dict[str, str]:
+    """A JSON object's values as OKX takes them: text, or numbers and booleans that are as good.
+
+    An empty text is no value: the venue's own library sends one for each parameter that its user leaves out.
+    """
     plain = {True: "true", False: "false"}
     return {
-        str(name): plain[value] if isinstance(value, bool) else str(value)
+        name: plain[value] if isinstance(value, bool) else str(value)
         for name, value in arg.items()
-        if isinstance(value, str | int | float)
+        if isinstance(value, str | int | float) and value != ""
     }
 
 

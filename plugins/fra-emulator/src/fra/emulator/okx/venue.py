@@ -11,7 +11,7 @@ from aiohttp import web
 from fra.emulator.fanout import Board, Fanout
 from fra.emulator.okx import rest
 from fra.emulator.okx.feed import market_of
-from fra.emulator.okx.private import Private
+from fra.emulator.okx.private import Private, texts
 from fra.emulator.okx.user import CHANNELS, KINDED, UserConnection
 from fra.emulator.order_faults import order_paths
 from fra.emulator.ratelimit import RollingWindow
@@ -193,7 +193,7 @@ class OkxVenue(Venue):
             self._refuse(connection, "60011", "Please log in", request.id)
             return
         operation = {"batch-cancel-orders": "cancel-batch-orders"}.get(request.op, request.op)
-        args = [{name: str(value) for name, value in arg.items()} for arg in request.args]
+        args = [texts(arg) for arg in request.args]
         if not user.account.may_trade:
             code, data = "50120", list[dict[str, object]]()
         else:
