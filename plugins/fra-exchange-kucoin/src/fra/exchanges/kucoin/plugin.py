@@ -27,6 +27,8 @@ from fra.exchanges.kucoin import funding
 
 UNIFIED: Final = "unified"
 """The one wallet of a unified account."""
+_NANOSECONDS: Final = 10**16
+"""From here on a time is in nanoseconds: as milliseconds it would be far beyond any date."""
 _SWAPS: Final = (MarketKind.LINEAR_SWAP, MarketKind.INVERSE_SWAP)
 
 
@@ -131,8 +133,13 @@ class KuCoinPlugin(KuCoinCCXT):
         return super().order_status(raw, symbol)
 
     def order(self, raw: Raw, symbol: Symbol) -> Order:
-        made = super().order(raw, symbol)
-        spent = positive((raw.get("info") or {}).get("funds"))
+        """What a market buy was to spend is kept. Pushed orders have nanoseconds, which ccxt passes on of spot ones."""
+        info = raw.get("info") or {}
+        stamp = raw.get("timestamp")
+        made = super().order({**raw, "timestamp": milliseconds(stamp)}, symbol)
+        pushed, spent = milliseconds(info.get("ts")), positive(info.get("funds"))
+        if pushed is not None:
+            made = attrs.evolve(made, timestamp_ms=pushed)
         return made if spent is None or made.type is not OrderType.MARKET else attrs.evolve(made, quote_amount=spent)
 
     # --- account
@@ -156,3 +163,11 @@ class KuCoinPlugin(KuCoinCCXT):
         """Whether the account is a unified one. Asked once; raises what the venue answers."""
         told = self.client.options.get("uta")
         return bool(await self.call("is_uta_enabled")) if told is None else bool(told)
+
+
+def milliseconds(stamp: object) -> int | None:
+    """A time that is in milliseconds or nanoseconds, as KuCoin has both."""
+    told = positive(stamp)
+    if told is None:
+        return None
+    return int(told) if told < _NANOSECONDS else int(told) // 1_000_000

@@ -1,0 +1,73 @@
+"""A venue on loopback with sockets: requests get an answer, frames get replies, and a test pushes what it likes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import attrs
+from aiohttp import web
+
+T = TypeVar("T")
+Frame = dict[str, Any]
+_PATIENCE_S = 20.0
+
+
+@attrs.define
+class Sockets:
+    """``answer`` gives what a request gets, ``reply`` what a frame gets; ``greeting`` is sent to each new socket.
+
+    ``frames`` are the frames that came, each with the path of its socket.
+    """
+
+    answer: Callable[[web.Request], Any]
+    reply: Callable[[Frame], Iterable[Frame]]
+    greeting: Frame | None = None
+    frames: list[tuple[str, Frame]] = attrs.field(factory=list)
+    open: dict[str, web.WebSocketResponse] = attrs.field(factory=dict)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            await request.read()
+            return web.json_response(self.answer(request))
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self.open[request.path] = socket
+        if self.greeting is not None:
+            await socket.send_json(self.greeting)
+        async for message in socket:
+            if message.data == "ping":
+                await socket.send_str("pong")
+                continue
+            frame = json.loads(message.data)
+            self.frames.append((request.path, frame))
+            for one in self.reply(frame):
+                await socket.send_json(one)
+        return socket
+
+    async def push(self, path: str, frame: Frame) -> None:
+        await self.open[path].send_json(frame)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        app = web.Application()
+        app.router.add_route("*", "/{tail:.*}", self._serve)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
+
+
+async def first(stream: AsyncIterator[Any], cls: type[T]) -> T:
+    """The next event of this kind. Raises TimeoutError."""
+    async with asyncio.timeout(_PATIENCE_S):
+        async for event in stream:
+            if isinstance(event, cls):
+                return event
+    raise AssertionError(f"the stream ended without a {cls.__name__}")
