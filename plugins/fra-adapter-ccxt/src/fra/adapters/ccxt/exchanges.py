@@ -290,6 +290,20 @@ class KuCoinCCXT(CCXTAdapter):
         book_depths=(20, 100),
     )
 
+    def adjust(self, client: Any) -> None:
+        """ccxt compares the contracts of an order with 1, which it cannot do with the text of an exact amount. They are
+        whole numbers; ``create_order`` has refused others.
+        """
+        made = client.create_contract_order_request
+
+        def with_whole_number(
+            symbol: str, type: str, side: str, amount: object, price: object = None, params: object = None
+        ) -> Any:
+            whole = amount if amount is None else int(str(amount))
+            return made(symbol, type, side, whole, price, params or {})
+
+        client.create_contract_order_request = with_whole_number
+
 
 class GateCCXT(CCXTAdapter):
     """Gate through ccxt."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -49,20 +49,6 @@ class KuCoinPlugin(KuCoinCCXT):
     @classmethod
     def describe(cls) -> ExchangeMetadata:
         return attrs.evolve(super().describe(), name=cls.venue.id, display_name=cls.venue.display_name)
-
-    def adjust(self, client: Any) -> None:
-        """ccxt compares the contracts of an order with 1, which it cannot do with the text of an exact amount. They are
-        whole numbers; ``create_order`` has refused others.
-        """
-        made = client.create_contract_order_request
-
-        def with_whole_number(
-            symbol: str, type: str, side: str, amount: object, price: object = None, params: object = None
-        ) -> Any:
-            whole = amount if amount is None else int(str(amount))
-            return made(symbol, type, side, whole, price, params or {})
-
-        client.create_contract_order_request = with_whole_number
 
     # --- symbols
 
