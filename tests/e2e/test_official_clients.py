@@ -15,11 +15,12 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 import pytest_asyncio
 from traders import PATIENCE_S, WEALTH, emulator, new_account
@@ -80,7 +81,7 @@ class Heard:
     def __call__(self, message: Any) -> None:
         self._loop.call_soon_threadsafe(self._queue.put_nowait, message)
 
-    async def until(self, wanted: Any) -> Any:
+    async def until(self, wanted: Callable[[Any], object]) -> Any:
         """The first message for which `wanted` is true. Raises TimeoutError."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
@@ -212,6 +213,31 @@ async def test_binance_sdks_read_the_account(binance: tuple[Binance, Venue, Acco
     await client.call("change_initial_leverage", symbol="BTCUSDT", leverage=5)
 
 
+@pytest.mark.parametrize("market", BINANCE)
+async def test_binance_sdks_are_told_that_a_secret_is_wrong(venues: Mapping[str, Venue], market: str) -> None:
+    from binance_common.errors import BadRequestError
+
+    account = opened(venues["binance"])
+    client = Binance(market, venues["binance"], attrs.evolve(account, secret="another"))
+    with pytest.raises(BadRequestError) as refused:
+        await client.call("get_account", "futures_account_balance_v3")
+    assert refused.value.status_code == -1022
+
+
+@pytest.mark.parametrize("market", BINANCE)
+async def test_binance_sdks_watch_the_market(venues: Mapping[str, Venue], market: str) -> None:
+    client, heard = Binance(market, venues["binance"], new_account()), Heard()
+    socket = client.sdk.websocket_streams
+    await socket.create_connection()
+    try:
+        watch = socket.book_ticker if market == "spot" else socket.individual_symbol_book_ticker_streams
+        (await watch(symbol="btcusdt")).on("message", heard)
+        quote = await heard.until(lambda event: event.s == "BTCUSDT")
+        assert Decimal(quote.b) < Decimal(quote.a)
+    finally:
+        await socket.close_connection()
+
+
 async def test_binance_spot_sdk_hears_its_orders(venues: Mapping[str, Venue]) -> None:
     account = opened(venues["binance"])
     client, heard = Binance("spot", venues["binance"], account), Heard()
@@ -298,9 +324,9 @@ def rows(answer: Any) -> Any:
 
 
 @asynccontextmanager
-async def okx_client(market: str, venue: Venue) -> AsyncIterator[tuple[Okx, Account]]:
+async def okx_client(market: str, venue: Venue, **keys: str) -> AsyncIterator[tuple[Okx, Account]]:
     account = opened(venue)
-    client = Okx(market, venue, account)
+    client = Okx(market, venue, attrs.evolve(account, **keys))
     try:
         yield client, account
     finally:
@@ -368,28 +394,60 @@ async def test_python_okx_reads_the_account(venues: Mapping[str, Venue], market:
         assert config["posMode"] == "net_mode"
 
 
-async def test_python_okx_hears_its_orders(venues: Mapping[str, Venue], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_python_okx_is_told_that_a_secret_is_wrong(venues: Mapping[str, Venue]) -> None:
+    async with okx_client("swap", venues["okx"], secret="another") as (client, _):
+        assert (await ask(client.account.get_account_balance))["code"] == "50113"
+
+
+@pytest.fixture
+def plain_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """python-okx's sockets without TLS."""
     import websockets
     from okx.websocket.WebSocketFactory import WebSocketFactory
-    from okx.websocket.WsPrivateAsync import WsPrivateAsync
 
-    async def plain(factory: Any) -> Any:
+    async def connect(factory: Any) -> Any:
         factory.websocket = await websockets.connect(factory.url)
         return factory.websocket
 
-    monkeypatch.setattr(WebSocketFactory, "connect", plain)
-    venue = venues["okx"]
+    monkeypatch.setattr(WebSocketFactory, "connect", connect)
+
+
+@pytest.mark.usefixtures("plain_sockets")
+async def test_python_okx_watches_the_market(venues: Mapping[str, Venue]) -> None:
+    from okx.websocket.WsPublicAsync import WsPublicAsync
+
+    heard = Heard()
+    socket = WsPublicAsync(venues["okx"].markets["swap"]["ws"])
+    reader = await socket.start()
+    try:
+        wanted = [{"channel": channel, "instId": OKX["swap"]} for channel in ("books", "funding-rate")]
+        await socket.subscribe(wanted, lambda text: heard(json.loads(text)))
+        book = await heard.until(lambda message: message.get("action") == "snapshot")
+        assert Decimal(book["data"][0]["bids"][0][0]) < Decimal(book["data"][0]["asks"][0][0])
+    finally:
+        await socket.stop()
+        await reader
+
+
+@pytest.mark.usefixtures("plain_sockets")
+async def test_python_okx_hears_its_orders(venues: Mapping[str, Venue]) -> None:
+    from okx.websocket.WsPrivateAsync import WsPrivateAsync
+
+    venue, heard = venues["okx"], Heard()
     async with okx_client("swap", venue) as (client, account):
-        heard = Heard()
         socket = WsPrivateAsync(account.key, account.passphrase, account.secret, venue.markets["swap"]["ws_private"])
         reader = await socket.start()
         try:
-            await socket.subscribe([{"channel": "orders", "instType": "SWAP"}], lambda text: heard(json.loads(text)))
+            await socket.subscribe([{"channel": "orders", "instType": "ANY"}], lambda text: heard(json.loads(text)))
             await heard.until(lambda message: message.get("event") == "subscribe")
             rows(await client.send("heard", "market"))
             told = await heard.until(lambda message: "data" in message and message["data"][0]["state"] == "filled")
             assert told["data"][0]["clOrdId"] == "heard"
             assert Decimal(told["data"][0]["accFillSz"]) == client.size
+            order = {"instId": OKX["spot"], "tdMode": "cash", "side": "buy", "ordType": "market", "sz": "0.1"}
+            await socket.place_order([{**order, "tgtCcy": "base_ccy", "clOrdId": "sent"}], id="1")
+            told = await heard.until(lambda message: "data" in message and message["data"][0].get("state") == "filled")
+            assert (told["data"][0]["clOrdId"], Decimal(told["data"][0]["accFillSz"])) == ("sent", LOT)
         finally:
             await socket.stop()
             await reader
@@ -492,14 +550,41 @@ async def test_pybit_reads_the_account(venues: Mapping[str, Venue], category: st
         await client.call("set_leverage", buyLeverage="5", sellLeverage="5")
 
 
+async def test_pybit_is_told_that_a_secret_is_wrong(venues: Mapping[str, Venue]) -> None:
+    from pybit.exceptions import InvalidRequestError
+
+    client = Bybit("linear", venues["bybit"], attrs.evolve(opened(venues["bybit"]), secret="another"))
+    with pytest.raises(InvalidRequestError) as refused:
+        await client.call("get_positions")
+    assert refused.value.status_code == 10004
+
+
+@pytest.mark.parametrize("category", BYBIT)
+async def test_pybit_watches_the_market(
+    venues: Mapping[str, Venue], category: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pybit import unified_trading
+
+    monkeypatch.setattr(unified_trading, "PUBLIC_WSS", venues["bybit"].markets[category]["ws"])
+    heard = Heard()
+    public = await ask(unified_trading.WebSocket, channel_type=category, testnet=False)
+    try:
+        await ask(public.orderbook_stream, 50, "BTCUSDT", heard)
+        book = await heard.until(lambda message: message["type"] == "snapshot")
+        assert Decimal(book["data"]["b"][0][0]) < Decimal(book["data"]["a"][0][0])
+    finally:
+        await ask(public.exit)
+
+
+@pytest.mark.parametrize("category", BYBIT)
 async def test_pybit_hears_its_orders_and_trades_on_a_socket(
-    venues: Mapping[str, Venue], monkeypatch: pytest.MonkeyPatch
+    venues: Mapping[str, Venue], category: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pybit import _websocket_trading, unified_trading
 
     venue = venues["bybit"]
-    account = opened(venue)
-    urls, keys = venue.markets["linear"], {"api_key": account.key, "api_secret": account.secret, "testnet": False}
+    account, urls = opened(venue), venue.markets[category]
+    keys: dict[str, Any] = {"api_key": account.key, "api_secret": account.secret, "testnet": False}
     monkeypatch.setattr(unified_trading, "PRIVATE_WSS", urls["ws_private"])
     monkeypatch.setattr(_websocket_trading, "TRADE_WSS", urls["ws_trade"])
     heard, acknowledged = Heard(), Heard()
@@ -507,7 +592,8 @@ async def test_pybit_hears_its_orders_and_trades_on_a_socket(
     trading = await ask(unified_trading.WebSocketTrading, **keys)
     try:
         await ask(private.order_stream, heard)
-        order = {"category": "linear", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Market", "qty": "0.1"}
+        order = {"category": category, "symbol": "BTCUSDT", "side": "Buy", "orderType": "Market", "qty": "0.1"}
+        order |= {"marketUnit": "baseCoin"} if category == "spot" else {}
         await ask(trading.place_order, acknowledged, orderLinkId="heard", **order)
         assert (await acknowledged.until(lambda message: message["op"] == "order.create"))["retCode"] == 0
         told = await heard.until(lambda message: message["data"][0]["orderStatus"] == "Filled")
