@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -38,15 +37,12 @@ class Rule:
     cells: Mapping[str, frozenset[str]]
     applies: Callable[[object, object], bool]
     venues: frozenset[str] | None = None
-    rows: re.Pattern[str] | None = None
-    """Only for rows of such names."""
 
-    def covers(self, operation: str, row: str | None, field: str, native: object, ccxt: object, venue: str) -> bool:
+    def covers(self, operation: str, field: str, native: object, ccxt: object, venue: str) -> bool:
         """Whether this is the difference that the rule means."""
         return (
             field in self.cells.get(operation, frozenset())
             and (self.venues is None or venue in self.venues)
-            and (self.rows is None or self.rows.match(row or "") is not None)
             and self.applies(native, ccxt)
         )
 
@@ -104,12 +100,18 @@ RULES: Final[tuple[Rule, ...]] = (
         frozenset({"htx"}),
     ),
     Rule(
-        "multiplier-in-front",
-        "what the venue calls SHIB1000 is 1000SHIB here, as on other venues; ccxt keeps the venue's name",
-        _cells(get_symbols="row"),
-        lambda native, ccxt: True,
+        "time-of-answer",
+        "ccxt takes the time of the answer where ours is the time of the last change",
+        _cells(get_orderbook="timestamp_ms", get_positions="timestamp_ms", get_balance="timestamp_ms"),
+        lambda native, ccxt: isinstance(native, int) and isinstance(ccxt, int) and ccxt > native,
+    ),
+    Rule(
+        "profit-not-realised",
+        "in Bybit's unified account ours counts the profit and loss of open positions, with which one can trade; ccxt"
+        " gives the wallet without",
+        _cells(get_balance="free total"),
+        lambda native, ccxt: native is not None and ccxt is not None,
         frozenset({"bybit"}),
-        re.compile(r"([A-Z]+10+|10+[A-Z]+)/"),
     ),
     Rule(
         "order-update-time",
@@ -214,7 +216,7 @@ def compare(
 
     def differ(key: Hashable, field: str, left: object, right: object) -> None:
         name = None if key is None else _text(key)
-        rule, reason = _explain(operation, name, field, left, right, sides)
+        rule, reason = _explain(operation, field, left, right, sides)
         found.append(Difference(operation, symbol, name, field, left, right, rule, reason))
 
     known = _union(lefts, rights)
@@ -309,14 +311,14 @@ def _numbers(values: Iterable[object]) -> list[Decimal | int]:
 
 
 def _explain(
-    operation: str, row: str | None, field: str, left: object, right: object, sides: tuple[Side, Side]
+    operation: str, field: str, left: object, right: object, sides: tuple[Side, Side]
 ) -> tuple[str | None, str | None]:
     one, other = sides
     if one.is_ccxt == other.is_ccxt:
         return None, None
     native, ccxt = (right, left) if one.is_ccxt else (left, right)
     for rule in RULES:
-        if rule.covers(operation, row, field, native, ccxt, one.venue):
+        if rule.covers(operation, field, native, ccxt, one.venue):
             return rule.name, rule.reason
     return None, None
 
