@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from fra.emulator import Clock, Emulator
+from fra.emulator import Account, Clock, Emulator
 
 TEXT, PING, CLOSED = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.PING, {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
 ENDS = CLOSED | {aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.ERROR}
@@ -67,6 +67,31 @@ async def test_binance_hangs_up_on_too_many_messages(wire: Callable[..., Any], m
         assert [a["id"] for a in answers] == list(range(allowed))
         await socket.say({"method": "LIST_SUBSCRIPTIONS", "id": 99})
         assert await end_of(socket) == 1008
+
+
+# -- Binance: listen keys
+
+
+async def test_a_listen_key_is_a_stream_that_can_be_left(wire: Callable[..., Any]) -> None:
+    account = Account(key="key-of-a-listener", secret="secret")
+    async with Emulator(["binance"], accounts=[account]) as emulator, aiohttp.ClientSession() as session:
+        markets = emulator.binance.markets["usdm"]
+        url = markets["rest"] + "/fapi/v1/listenKey"
+        async with session.post(url, headers={"X-MBX-APIKEY": account.key}) as answer:
+            key = (await answer.json())["listenKey"]
+        socket = await wire(markets["ws_private"] + "/stream")
+        await socket.say({"method": "SUBSCRIBE", "params": [key], "id": 1})
+        assert await socket.hear() == {"result": None, "id": 1}
+        assert len([*emulator.binance.user_sockets()]) == 1
+        emulator.binance.expire_listen_keys()
+        told = await socket.hear()
+        assert (told["stream"], told["data"]["e"]) == (key, "listenKeyExpired")
+        async with session.post(url, headers={"X-MBX-APIKEY": account.key}) as answer:
+            key = (await answer.json())["listenKey"]
+        await socket.say({"method": "SUBSCRIBE", "params": [key], "id": 2})
+        await socket.say({"method": "UNSUBSCRIBE", "params": [key], "id": 3})
+        assert [(await socket.hear())["id"] for _ in range(2)] == [2, 3]
+        assert not [*emulator.binance.user_sockets()]
 
 
 # -- Binance: subscriptions
