@@ -117,11 +117,6 @@ def exchange_argument(name: str, *, metavar: str) -> Callable[[F], F]:
     return click.argument(name, metavar=metavar, shell_complete=_complete_exchange)
 
 
-def exchange_argument(name: str, *, metavar: str) -> Callable[[F], F]:
-    """An argument that names one exchange."""
-    return click.argument(name, metavar=metavar, shell_complete=_complete_exchange)
-
-
 def exchange_name_option(name: str, *, help: str) -> Callable[[F], F]:
     """An option that names one exchange."""
     return click.option(name, required=True, metavar="NAME", shell_complete=_complete_exchange, help=help)
