@@ -80,7 +80,7 @@ def test_a_symbol_that_one_has_alone_is_a_difference(steady):
     )
     (difference,) = found(lines(steady, "one", "two", code=1))
     assert (difference["key"], difference["field"], difference["right"]) == (
-        "ETH/USDT:USDT",
+        "linear_swap ETHUSDT",
         "row",
         "not in the answer",
     )

@@ -100,6 +100,19 @@ RULES: Final[tuple[Rule, ...]] = (
         frozenset({"htx"}),
     ),
     Rule(
+        "ccxt-names",
+        "ccxt gives some coins another name than the venue does, where two coins share one (AE is AET)",
+        _cells(get_symbols="name base quote settle"),
+        lambda native, ccxt: native != ccxt and ccxt is not None,
+    ),
+    Rule(
+        "settlement-passed",
+        "ours rolls a settlement that has passed on by the interval and says that it is derived; through ccxt it is"
+        " unknown until the venue tells the next",
+        _cells(get_funding_rate="next_settlement_ms next_settlement_derived"),
+        lambda native, ccxt: native is not None and not ccxt,
+    ),
+    Rule(
         "time-of-answer",
         "ccxt takes the time of the answer where ours is the time of the last change",
         _cells(get_orderbook="timestamp_ms", get_positions="timestamp_ms", get_balance="timestamp_ms"),
@@ -250,7 +263,7 @@ def compare_failures(left: Rows | FraError, right: Rows | FraError, *, operation
     from fra.core import NotSupported
 
     shown = [type(side).__name__ if isinstance(side, BaseException) else "answered" for side in (left, right)]
-    if isinstance(left, NotSupported) and isinstance(right, NotSupported):
+    if _refused_alike(left, right):
         return Outcome(0, 0, "refused by both", ())
     declared = isinstance(left, NotSupported) or isinstance(right, NotSupported)
     rule = (DECLARED, DECLARED_REASON) if declared else (None, None)
@@ -259,6 +272,17 @@ def compare_failures(left: Rows | FraError, right: Rows | FraError, *, operation
         for name, side in zip(shown, (left, right), strict=True)
     ]
     return Outcome(0, 0, "failure", (Difference(operation, symbol, None, ANSWER, texts[0], texts[1], *rule),))
+
+
+def _refused_alike(left: object, right: object) -> bool:
+    """Whether both say no in the same way; that nothing came from either is no agreement."""
+    from fra.core import ExchangeAPIError, NotSupported, SymbolNotFound
+
+    return (
+        isinstance(left, ExchangeAPIError | NotSupported | SymbolNotFound)
+        and type(left) is type(right)
+        and getattr(left, "code", None) == getattr(right, "code", None)
+    )
 
 
 def _union(lefts: Sequence[Rows], rights: Sequence[Rows]) -> list[Hashable]:

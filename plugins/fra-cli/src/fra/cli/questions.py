@@ -52,7 +52,12 @@ def _fields(text: str) -> frozenset[str]:
 _PRICES: Final = "last open high low volume quote_volume"
 
 QUESTIONS: Final[tuple[Question, ...]] = (
-    Question(Operation.GET_SYMBOLS, lambda handle, _: handle.get_symbols(), key=lambda symbol: symbol.name, whole=True),
+    Question(
+        Operation.GET_SYMBOLS,
+        lambda handle, _: handle.get_symbols(),
+        key=lambda symbol: (symbol.kind, symbol.venue_id),
+        whole=True,
+    ),
     Question(
         Operation.GET_TICKER,
         lambda handle, symbol: handle.get_ticker(symbol),
