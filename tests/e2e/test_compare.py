@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from traders import LINEAR, SPOT, VENUES, Trader, emulator, new_account, trading
+from traders import INVERSE, LINEAR, SPOT, VENUES, WITH_INVERSE, Trader, emulator, new_account, trading
 
 from fra.core import OrderType
 from fra.emulator import Account, Venue
@@ -78,7 +78,8 @@ async def test_native_and_ccxt_differ_by_named_rules_only(
     config.write_text(table(name, venue, account))
     async with trading(venue, account) as trader:
         await hold_something(trader)
-        code, rows = await compared(config, account, name, f"{name}_ccxt", "--symbols", f"{SPOT},{LINEAR}")
+        symbols = [SPOT, LINEAR, *([INVERSE] if name in WITH_INVERSE else [])]
+        code, rows = await compared(config, account, name, f"{name}_ccxt", "--symbols", ",".join(symbols))
     assert without_a_rule(rows) == []
     assert code == 0
     asked = {row["operation"]: row for row in rows if row["schema"] == "fra.compare.question/1"}
