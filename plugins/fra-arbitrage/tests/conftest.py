@@ -87,11 +87,14 @@ KEYS = {"api_key": "TEST_KEY", "secret_key": "TEST_SECRET", "passphrase": "TEST_
 
 @pytest.fixture
 async def trading_emulator(shell):
-    """The same with an account on each, whose keys are in the environment of the test's shell."""
+    """The same with an account on each, whose keys are in the environment of the test's shell.
+
+    Windows are short, because commands that follow each other at once have them in common.
+    """
     account = Account(key="canary-key-0123456789", secret="canary-secret-0123456789", passphrase="canary-phrase-0")
     for name, value in zip(KEYS.values(), (account.key, account.secret, account.passphrase), strict=True):
         shell.environ[name] = value
-    async with Emulator(["binance", "okx"], seed=7, accounts=[account]) as emulator:
+    async with Emulator(["binance", "okx"], seed=7, accounts=[account], rate_window_scale=0.1) as emulator:
         configure(shell, emulator, "".join(f'{key} = "env:{name}"\n' for key, name in KEYS.items()))
         yield emulator
 
