@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 
-from fra.adapters.custom import Peek, ServerPing, TextPing, publishing
+from fra.adapters.custom import Heartbeat, Peek, ServerPing, TextPing, publishing
 from fra.core import (
     ConnectionStatus,
     ExchangeAPIError,
@@ -347,6 +347,18 @@ async def test_the_client_pings_a_silent_connection_and_leaves_it_without_an_ans
     await bench.until(lambda: socket.texts.count("ping") == 2)
     assert len(bench.venue.sockets) == 1
     await bench.until(lambda: len(bench.venue.sockets) == 2)
+
+
+@pytest.mark.parametrize("heartbeat", [Heartbeat(), TextPing(interval=20.0)])
+async def test_a_connection_may_be_silent_for_as_long_as_the_options_say(
+    bench: Any, toy_dialect: Any, heartbeat: Heartbeat
+) -> None:
+    kind = type("Habit", (toy_dialect,), {"heartbeat": heartbeat})
+    plugin = await bench.plugin(dialect=kind, options={"silence": 0.4})
+    sink = bench.sink(plugin.trades("A"))
+    socket = await bench.ready("trades.A", sink, n=1)
+    await bench.until(lambda: len(bench.venue.sockets) == 2)
+    assert socket.texts.count("ping") == (heartbeat.interval is not None)
 
 
 async def test_a_venue_that_wants_regular_pings_gets_them_while_data_come(bench: Any, toy_dialect: Any) -> None:

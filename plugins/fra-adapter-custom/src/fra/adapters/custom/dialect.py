@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import final
 
 import attrs
 
@@ -106,6 +107,15 @@ class Dialect(ABC):
     async def address(self, url: str) -> str:
         """The URL to open, for venues where it carries a token. Called for every new connection."""
         return url
+
+    @final
+    def notice_silence(self, seconds: float) -> None:
+        """Give a connection up after so many seconds without a frame; where it is us who ping, do so within half."""
+        self.silence = seconds
+        heartbeat = self.heartbeat
+        if heartbeat.interval is not None:
+            interval, timeout = min(heartbeat.interval, seconds / 2), min(heartbeat.timeout, seconds / 2)
+            self.heartbeat = attrs.evolve(heartbeat, interval=interval, timeout=timeout)
 
     async def keep(self) -> None:  # noqa: B027 - most venues want nothing
         """What must be done as long as the connection is open (a token that wants to be extended); ends with it.

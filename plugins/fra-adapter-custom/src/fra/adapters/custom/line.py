@@ -172,6 +172,8 @@ class Line:
     async def _open(self, replaces: Connection | None) -> Connection:
         host = self._host
         dialect = host.make_dialect(self.address)
+        if host.options.silence is not None:
+            dialect.notice_silence(host.options.silence)
         try:
             url = await host.url(self.address, dialect)
         except ExchangeAuthError as error:

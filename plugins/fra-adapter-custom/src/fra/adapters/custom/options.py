@@ -28,6 +28,8 @@ class CustomOptions:
     repeated after no answer came. ``max_response_bytes`` and ``max_frame_bytes`` bound what one answer or frame may
     hold, decompressed. ``reconnect_delay`` and ``reconnect_max_delay`` are the first and the longest delay in seconds
     before a lost connection is tried again. ``clock_interval``: seconds between looks at the venue's clock.
+    ``silence``: seconds without any frame after which a connection is given up, in place of each venue's own figure,
+    and pings of ours go out after half of it; where the venue pings (Binance, HTX) it must be longer than its period.
     ``transport`` of streams: ``aiohttp``, ``picows`` (half the work for each small message; the extra
     ``fra-adapter-custom[fast]``), or ``auto``: picows where it is installed.
     """
@@ -40,6 +42,7 @@ class CustomOptions:
     reconnect_delay: float = attrs.field(default=1.0, validator=_positive)
     reconnect_max_delay: float = attrs.field(default=60.0, validator=_positive)
     clock_interval: float = attrs.field(default=600.0, validator=_positive)
+    silence: float | None = attrs.field(default=None, validator=_positive)
     transport: Literal["aiohttp", "picows", "auto"] = "aiohttp"
 
 
