@@ -160,6 +160,16 @@ async def test_the_best_levels_are_those_of_the_same_id(
         assert [[float(x) for x in row] for row in (book.bids[0], book.asks[0])] == [list(row) for row in told]
 
 
+async def test_a_linear_book_is_found_by_the_version_of_its_updates(htx: HtxVenue, wire: Callable[..., Any]) -> None:
+    socket = await wire(htx.markets["linear"]["ws"])
+    await socket.say({"sub": "market.BTC-USDT.depth.size_150.high_freq", "data_type": "incremental", "id": "1"})
+    await socket.hear()
+    for _ in range(4):
+        tick = (await socket.hear())["tick"]
+        by_version = htx.book("linear", "BTC-USDT", tick["version"])
+        assert (by_version.update_id, by_version.time_ms) == (tick["mrid"], tick["ts"])
+
+
 async def test_a_stale_pull_is_too_old_for_what_is_cached(htx: HtxVenue, wire: Callable[..., Any]) -> None:
     socket = await wire(htx.markets["spot"]["ws_feed"])
     topic = "market.btcusdt.mbp.150"

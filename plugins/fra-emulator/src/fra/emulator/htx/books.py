@@ -1,7 +1,7 @@
 """HTX's incremental books: spot's chained deltas with a snapshot on request, linear's numbered updates."""
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 
 import attrs
@@ -114,9 +114,26 @@ class Mbp(GeneratedStream):
 
 @attrs.define
 class Version:
-    """Counts the updates of one linear book; it goes on while nobody listens."""
+    """Counts the updates of one linear book; it goes on while nobody listens. Each is remembered with the id of the
+    book that it stood for."""
 
     number: int
+    _ids: OrderedDict[int, int] = attrs.field(init=False, factory=OrderedDict)
+
+    def stands_for(self, update_id: int) -> None:
+        """The present number was told for the book at this id."""
+        self._ids[self.number] = update_id
+        if len(self._ids) > BookEngine.HISTORY:
+            self._ids.popitem(last=False)
+
+    def update_id(self, number: int) -> int | None:
+        """The id that a number stood for, None if it is unknown or forgotten."""
+        return self._ids.get(number)
+
+    def restart(self, number: int) -> None:
+        """Count on from elsewhere."""
+        self.number = number
+        self._ids.clear()
 
 
 class HighFreq(GeneratedStream):
@@ -157,6 +174,7 @@ class HighFreq(GeneratedStream):
 
     def _frame(self, bids: Mapping[int, int], asks: Mapping[int, int], event: str) -> str:
         book = self._book
+        self._version.stands_for(book.update_id)
         tick = self._render.high_freq(
             bids, asks, size=self._size, event=event, mrid=book.update_id, version=self._version.number, ts=book.time_ms
         )

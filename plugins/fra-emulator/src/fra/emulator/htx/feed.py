@@ -112,8 +112,12 @@ class HtxFeed:
         return self._streams.open(key, push)
 
     def book(self, market: str, symbol: str, update_id: int | None = None) -> TrueBook:
+        """`update_id` may also be the `version` of a linear book's updates."""
         render = self._of(market, symbol)
         engine = render.engine
+        if update_id is not None and market == "linear":
+            found = self._streams.update_id(symbol, update_id)
+            update_id = update_id if found is None else found
         levels = engine.levels() if update_id is None else engine.at(update_id)
         if levels is None:
             raise NoData(f"{symbol} at {update_id}")

@@ -112,7 +112,12 @@ class Streams:
                 met.restart(update_id)
         for key, version in self._versions.items():
             if key.symbol == symbol:
-                version.number = update_id
+                version.restart(update_id)
+
+    def update_id(self, symbol: str, version: int) -> int | None:
+        """The id of the book that a version of the symbol's updates stood for; None for no version."""
+        told = [v.update_id(version) for key, v in self._versions.items() if key.symbol == symbol]
+        return next((found for found in told if found is not None), None)
 
     # -- parts
     def _now(self) -> int:
