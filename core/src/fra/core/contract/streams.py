@@ -51,7 +51,7 @@ class StreamSource(Generic[T]):
     when the last consumer has gone, exactly once; afterwards ``publish`` does nothing.
     """
 
-    __slots__ = ("_close", "_heard", "_items", "_sinks", "error", "last_data", "status")
+    __slots__ = ("_close", "_heard", "_items", "_sinks", "confirmed", "error", "last_data", "on_confirm", "status")
 
     def __init__(self, *, close: Callable[[], Awaitable[None]] | None = None) -> None:
         self._close = close
@@ -62,6 +62,10 @@ class StreamSource(Generic[T]):
         self.error: ExchangeError | None = None
         self.last_data: float | None = None
         """When the last data came, on the monotonic clock; None before the first."""
+        self.confirmed: bool = False
+        """Whether the venue has taken the subscription, as far as the adapter says so (:meth:`confirm`)."""
+        self.on_confirm: Callable[[], None] | None = None
+        """The host's: called at each :meth:`confirm`."""
 
     # --- the adapter's side
 
@@ -79,6 +83,15 @@ class StreamSource(Generic[T]):
         for on_item in self._items:
             on_item(item)
 
+    def confirm(self) -> None:
+        """The venue took the subscription: what happens from now on will come, and nothing may have happened yet.
+
+        Worth saying of channels that may be quiet: a reload need not wait for their first item.
+        """
+        self.confirmed = True
+        if self.on_confirm is not None:
+            self.on_confirm()
+
     def touch(self) -> None:
         """The venue said that it is alive and nothing changed (a heartbeat of the channel): the data is fresh."""
         self.last_data = monotonic()
@@ -95,6 +108,8 @@ class StreamSource(Generic[T]):
         if self.status in (StreamStatus.CLOSED, StreamStatus.FAILED) or (self.status is status and error is None):
             return
         self.status, self.error = status, error
+        if status is not _LIVE:
+            self.confirmed = self.confirmed and status is StreamStatus.STALE
         for sink in self._sinks:
             sink.on_status(status, error)
 

@@ -73,6 +73,7 @@ class Entry:
         if not self.begun:
             self.begun = True
             self.handler.on_subscribed()
+            self.source.confirm()
 
     def lose(self, error: ExchangeError) -> None:
         """The subscription is gone."""
