@@ -338,12 +338,15 @@ def test_allow_list_pins_and_hooks_are_read(tmp_path: Path) -> None:
         [hooks]
         enabled = ["risk"]
         disabled = ["noise"]
+        [hooks.pager]
+        number = "112"
         """,
     )
     assert config.plugins.allow == ("fra-exchange-okx",)
     assert config.plugins.pins == {"okx": "fra-exchange-okx"}
     assert config.hooks.enabled == ("risk",)
     assert config.hooks.disabled == ("noise",)
+    assert config.hooks.options == {"pager": {"number": "112"}}
 
 
 def test_no_allow_list_is_not_an_empty_one(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import logging
 import pickle
 import traceback
 import warnings
+from typing import ClassVar
 
+import attrs
 import pytest
 
 from fra import core
@@ -22,14 +24,18 @@ from fra.core import (
     ExchangeConnectionError,
     ExchangeError,
     HealthChecked,
+    HostStarted,
+    HostStopped,
     PluginLoaded,
     PluginManager,
     PluginNotFound,
+    PluginRegistry,
     PluginUnloaded,
     RateLimit,
     RateLimited,
     Secret,
     StreamSource,
+    hookimpl,
 )
 
 MEM = {"plugin": "memory"}
@@ -115,7 +121,8 @@ async def test_the_life_of_an_instance_is_told_in_events(kit) -> None:
     async with kit.running():
         pass
     told = [type(event) for event in kit.events]
-    assert told == [ConnectionChanged, ConnectionChanged, PluginLoaded, ConnectionChanged, PluginUnloaded]
+    life = [ConnectionChanged, ConnectionChanged, PluginLoaded, ConnectionChanged, PluginUnloaded]
+    assert told == [HostStarted, *life, HostStopped]
     assert [event.new.value for event in kit.heard(ConnectionChanged)] == ["connecting", "connected", "disconnected"]
 
 
@@ -124,6 +131,93 @@ async def test_what_the_adapter_says_of_its_connection_is_the_status(kit) -> Non
         kit.plugin.context.connection_changed(ConnectionStatus.RECONNECTING, "cut")
         assert mem.status is ConnectionStatus.RECONNECTING
         assert kit.heard(ConnectionChanged)[-1].reason == "cut"
+
+
+async def test_what_runs_can_be_asked_for_without_asking_a_venue(kit) -> None:
+    """What a hook is lent when it is told of the start."""
+    manager = kit.manager({"mem": MEM, "broken": BROKEN})
+    async with manager:
+        (started,) = kit.heard(HostStarted)
+        kit.plugin.calls.clear()
+        await manager.get_plugin("mem").get_symbols()
+        subscription = manager.get_plugin("mem").subscribe_trades("BTC/USDT")
+        health = {health.exchange: health for health in started.host.health()}
+        assert {name: health.status for name, health in health.items()} == {
+            "mem": ConnectionStatus.CONNECTED,
+            "broken": ConnectionStatus.ERROR,
+        }
+        assert [(stream.channel, stream.symbol, stream.status) for stream in health["mem"].streams] == [
+            ("trades", "BTC/USDT", "starting")
+        ]
+        assert "unreachable" in health["broken"].detail
+        assert all(record.failures == 0 for record in started.host.hook_records())
+        await subscription.close()
+
+
+# --- hooks with settings
+
+
+@attrs.frozen
+class PagerOptions:
+    number: str = attrs.field(default="112")
+
+
+class Pager:
+    """A hook that would call somebody."""
+
+    Options = PagerOptions
+    made: ClassVar[list[PagerOptions]] = []
+
+    def __init__(self, options: PagerOptions) -> None:
+        self.made.append(options)
+
+    @hookimpl
+    def on_error(self, event: ErrorRaised) -> None:
+        pass
+
+
+class Plain:
+    @hookimpl
+    def on_error(self, event: ErrorRaised) -> None:
+        pass
+
+
+class Offering(PluginRegistry):
+    """An installation with these two hooks."""
+
+    def names(self, group: str = "fra.exchanges") -> tuple[str, ...]:
+        return ("pager", "plain") if group == "fra.hooks" else super().names(group)
+
+    def load(self, name: str, *, group: str) -> object:
+        return {"pager": Pager, "plain": Plain}[name] if name in self.names(group) else super().load(name, group=group)
+
+
+@pytest.mark.parametrize(
+    ("hooks", "made", "failure"),
+    [
+        ({}, [], None),
+        ({"pager": {}}, [PagerOptions()], None),
+        ({"pager": {"number": "911"}}, [PagerOptions("911")], None),
+        ({"pager": {}, "disabled": ["pager"]}, [], None),
+        ({"enabled": ["pager"]}, [PagerOptions()], None),
+        ({"pager": {"numbr": "911"}}, [], "did you mean 'number'"),
+        ({"pager": {"number": 911}}, [], "must be a string"),
+        ({"plain": {"volume": 3}}, [], "'plain' has no settings"),
+        ({"absent": {}}, [], "absent"),
+    ],
+)
+async def test_a_hook_with_settings_is_made_of_its_table_and_not_without_one(
+    kit, hooks: dict[str, object], made: list[PagerOptions], failure: str | None
+) -> None:
+    Pager.made.clear()
+    registry = Offering(path=[])
+    registry.register_plugin("memory", kit.Memory)
+    async with PluginManager.from_config({"exchanges": {"mem": MEM}, "hooks": hooks}, registry=registry) as manager:
+        assert Pager.made == made
+        assert manager.get_plugin("mem").status is ConnectionStatus.CONNECTED
+        failures = [str(error) for error in manager.hook_failures]
+        assert len(failures) == (failure is not None)
+        assert all(failure in text for text in failures)
 
 
 # --- closing
@@ -370,6 +464,21 @@ async def test_a_shut_scope_is_an_event(kit) -> None:
         await asyncio.sleep(0)
         (event,) = kit.heard(RateLimited)
         assert (event.exchange, event.scope, event.seconds, event.reason) == ("a", "weight", 30.0, "429")
+        assert event.by_venue
+
+
+async def test_a_budget_that_is_used_up_is_an_event_of_our_own_making(kit) -> None:
+    limiters: dict = {}
+    limited = asyncio.Event()
+    config = {"a": {**MEM, "rate_limit": {"weight": 3}}}
+    async with kit.manager(config, memory=_limited(kit, limiters)) as manager:
+        manager.register_event_handler(RateLimited, lambda _: limited.set())
+        await limiters["a"].acquire({"weight": 3})
+        waits = asyncio.create_task(limiters["a"].acquire({"weight": 1}))
+        await limited.wait()
+        (event,) = kit.heard(RateLimited)
+        assert (event.scope, event.by_venue) == ("weight", False)
+        waits.cancel()
 
 
 async def test_budgets_are_the_toolkits(kit) -> None:

@@ -29,6 +29,7 @@ from fra.core import (
     OrderChanged,
     OrderNotFound,
     OrderOutcomeUnknown,
+    OrderRefused,
     OrderRequest,
     OrderStatus,
     OrderType,
@@ -58,7 +59,7 @@ class Desk:
             bus=self.kit.bus,
             journal=journal or self.journal,
         )
-        for kind in (ErrorRaised, OrderChanged, FillReceived):
+        for kind in (ErrorRaised, OrderChanged, OrderRefused, FillReceived):
             self.manager.register_event_handler(kind, self.kit.events.append)
         await self.manager.initialize()
         return self.manager.get_plugin("mem")
@@ -371,6 +372,38 @@ async def test_a_name_is_free_again_when_its_order_was_refused_or_has_ended(kit,
         await mem.create_order(named)
     kit.plugin.on_create = lambda request: kit.accepted(request, OrderStatus.FILLED)
     assert (await mem.create_order(named)).status is OrderStatus.FILLED
+
+
+async def test_hooks_hear_from_where_to_where_an_order_went(kit, desk) -> None:
+    mem = await desk.start(api_key="key", secret_key="secret")
+    source = await _user_data(kit)
+    await mem.create_order(attrs.evolve(BUY, client_order_id="mine1"))
+    source.publish(attrs.evolve(kit.accepted(BUY, OrderStatus.FILLED), client_order_id="mine1", filled=Decimal(1)))
+    source.publish(attrs.evolve(kit.accepted(BUY), id="99", client_order_id="somebody else's"))
+    assert [(event.old, event.order.status) for event in kit.heard(OrderChanged)] == [
+        (OrderStatus.PENDING, OrderStatus.OPEN),
+        (OrderStatus.OPEN, OrderStatus.FILLED),
+        (None, OrderStatus.OPEN),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (attrs.evolve(BUY, amount=Decimal(1000)), None),
+        (BUY, InsufficientFunds("too poor")),
+    ],
+)
+async def test_hooks_hear_of_an_order_that_did_not_come_to_be(kit, desk, request_, answer) -> None:
+    mem = await desk.start()
+    if answer is not None:
+        kit.plugin.on_create = _raising(answer)
+    with pytest.raises(ExchangeAPIError) as refusal:
+        await mem.create_order(request_)
+    (event,) = kit.heard(OrderRefused)
+    assert event.error is refusal.value
+    assert event.request.amount == request_.amount
+    assert kit.heard(OrderChanged) == []
 
 
 # --- the account's stream

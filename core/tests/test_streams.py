@@ -27,6 +27,7 @@ from fra.core import (
     StreamGap,
     StreamGapped,
     StreamStatus,
+    StreamStatusChanged,
     SymbolNotFound,
     Ticker,
     Trade,
@@ -286,6 +287,27 @@ async def test_a_gap_of_the_venue_is_raised_between_the_trades_around_it(kit) ->
         assert (await anext(trades)).id == "5"
         (event,) = kit.heard(StreamGapped)
         assert (event.exchange, event.channel, event.symbol, event.gap.start) == ("mem", "trades", SPOT, 2)
+
+
+async def test_hooks_hear_where_a_stream_stands(kit) -> None:
+    cut = ExchangeConnectionError("cut")
+    async with kit.running() as mem:
+        trades = mem.subscribe_trades(SPOT)
+        source = kit.plugin.sources["trades", SPOT]
+        source.publish(trade(1))
+        source.publish(trade(2))
+        source.set_status(StreamStatus.RECOVERING, cut)
+        source.publish(trade(3))
+        await trades.close()
+        changes = kit.heard(StreamStatusChanged)
+        assert [(change.old.value, change.new.value) for change in changes] == [
+            ("starting", "live"),
+            ("live", "recovering"),
+            ("recovering", "live"),
+            ("live", "closed"),
+        ]
+        assert [change.error for change in changes] == [None, cut, None, None]
+        assert {(change.channel, change.symbol) for change in changes} == {("trades", SPOT)}
 
 
 # --- listeners

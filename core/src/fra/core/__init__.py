@@ -8,7 +8,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from fra.core.contract.account import Balance, FundingPayment, MarginMode, Position, PositionMode, PositionSide
+    from fra.core.contract.account import (
+        Balance,
+        FundingPayment,
+        KeyPermissions,
+        MarginMode,
+        Position,
+        PositionMode,
+        PositionSide,
+    )
     from fra.core.contract.book import BookLevels, BookView, LazyLevels, OrderBook, PriceLevel
     from fra.core.contract.capabilities import (
         Cell,
@@ -59,15 +67,20 @@ if TYPE_CHECKING:
         FundingIntervalChanged,
         FundingRateChanged,
         HealthChecked,
+        HostStarted,
+        HostStopped,
         OrderChanged,
         OrderProposed,
+        OrderRefused,
         PluginLoaded,
         PluginUnloaded,
         RateLimited,
         StreamGapped,
+        StreamStatusChanged,
         SymbolsChanged,
     )
     from fra.core.contract.exchange import ExchangePluginInterface, NoOptions, not_supported
+    from fra.core.contract.host import HookRecord, HostView
     from fra.core.contract.models import (
         FundingRate,
         Health,
@@ -138,10 +151,15 @@ __all__ = [
     "FundingRateChanged",
     "Health",
     "HealthChecked",
+    "HookRecord",
+    "HostStarted",
+    "HostStopped",
+    "HostView",
     "InsufficientFunds",
     "IntervalSource",
     "InvalidOrder",
     "JournalEntry",
+    "KeyPermissions",
     "Kline",
     "KlineInterval",
     "LazyLevels",
@@ -160,6 +178,7 @@ __all__ = [
     "OrderNotFound",
     "OrderOutcomeUnknown",
     "OrderProposed",
+    "OrderRefused",
     "OrderRequest",
     "OrderStatus",
     "OrderType",
@@ -198,6 +217,7 @@ __all__ = [
     "StreamSink",
     "StreamSource",
     "StreamStatus",
+    "StreamStatusChanged",
     "Subscription",
     "Support",
     "Symbol",
@@ -261,10 +281,15 @@ _HOMES: Final = {
     "FundingRateChanged": "contract.events",
     "Health": "contract.models",
     "HealthChecked": "contract.events",
+    "HookRecord": "contract.host",
+    "HostStarted": "contract.events",
+    "HostStopped": "contract.events",
+    "HostView": "contract.host",
     "InsufficientFunds": "contract.errors",
     "IntervalSource": "contract.models",
     "InvalidOrder": "contract.errors",
     "JournalEntry": "host.journal",
+    "KeyPermissions": "contract.account",
     "Kline": "contract.models",
     "KlineInterval": "contract.models",
     "LazyLevels": "contract.book",
@@ -283,6 +308,7 @@ _HOMES: Final = {
     "OrderNotFound": "contract.errors",
     "OrderOutcomeUnknown": "contract.errors",
     "OrderProposed": "contract.events",
+    "OrderRefused": "contract.events",
     "OrderRequest": "contract.orders",
     "OrderStatus": "contract.orders",
     "OrderType": "contract.orders",
@@ -324,6 +350,7 @@ _HOMES: Final = {
     "StreamSink": "contract.streams",
     "StreamSource": "contract.streams",
     "StreamStatus": "contract.streams",
+    "StreamStatusChanged": "contract.events",
     "Subscription": "contract.streams",
     "Support": "contract.capabilities",
     "Symbol": "contract.symbol",

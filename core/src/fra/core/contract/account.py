@@ -1,4 +1,4 @@
-"""What an account holds and was paid: balances, positions, funding payments."""
+"""What an account holds, was paid and lets its key do: balances, positions, funding payments, permissions."""
 
 from __future__ import annotations
 
@@ -48,6 +48,23 @@ class FundingPayment:
     @property
     def timestamp(self) -> datetime:
         return values.as_datetime(self.timestamp_ms)
+
+
+@attrs.frozen(kw_only=True)
+class KeyPermissions:
+    """What the API key of this configuration may do, as its venue says; None where the venue does not say.
+
+    ``trade`` is whether it may place orders of any kind, ``withdraw`` whether it may move coins to another owner or
+    address, ``ip_restricted`` whether it is bound to addresses, ``expires_ms`` when it (or a right of it) ends, None
+    also where it does not. ``rights`` are the venue's own words.
+    """
+
+    read: bool | None = None
+    trade: bool | None = None
+    withdraw: bool | None = None
+    ip_restricted: bool | None = None
+    expires_ms: int | None = attrs.field(default=None, validator=values.timestamp_or_none)
+    rights: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

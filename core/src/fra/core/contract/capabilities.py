@@ -72,6 +72,7 @@ class Operation(enum.Enum):
     GET_FUNDING_PAYMENTS = "get_funding_payments"
     GET_BALANCE = "get_balance"
     GET_POSITIONS = "get_positions"
+    GET_KEY_PERMISSIONS = "get_key_permissions"
     SET_LEVERAGE = "set_leverage"
     SET_MARGIN_MODE = "set_margin_mode"
     SET_POSITION_MODE = "set_position_mode"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     # An adapter of public market data never meets an order, a balance or an event: it need not build their classes.
     from decimal import Decimal
 
-    from fra.core.contract.account import Balance, FundingPayment, MarginMode, Position, PositionMode
+    from fra.core.contract.account import Balance, FundingPayment, KeyPermissions, MarginMode, Position, PositionMode
     from fra.core.contract.book import BookView, OrderBook
     from fra.core.contract.capabilities import ExchangeCapabilities, ExchangeMetadata, MarketKind
     from fra.core.contract.config import ExchangeConfig
@@ -142,6 +142,10 @@ class ExchangePluginInterface(ABC):
     async def get_positions(self, symbol: Symbol | None = None) -> Sequence[Position]:
         """Open positions; flat ones are left out."""
         raise self._not_supported(Operation.GET_POSITIONS, symbol)
+
+    async def get_key_permissions(self) -> KeyPermissions:
+        """What the configured API key may do."""
+        raise self._not_supported(Operation.GET_KEY_PERMISSIONS)
 
     async def get_funding_payments(
         self,

@@ -17,13 +17,13 @@ from fra.core.contract.errors import ConfigError
 from fra.core.host.keys import (
     DEFAULT_KEYS,
     EXCHANGE_KEYS,
-    HOOK_KEYS,
     PLUGIN_KEYS,
     SECRETS,
     TABLES,
     Place,
     as_table,
     config_schema,
+    read_hooks,
     read_table,
 )
 from fra.core.host.options import Schema, in_file, unknown_key
@@ -47,10 +47,14 @@ class PluginSettings:
 
 @attrs.frozen
 class HookSettings:
-    """``[hooks]``: veto hooks switched on, notification hooks switched off, by entry-point name."""
+    """``[hooks]``: veto hooks switched on, notification hooks switched off, by entry-point name.
+
+    ``options`` are the tables ``[hooks.NAME]``, each for its hook to read.
+    """
 
     enabled: tuple[str, ...] = ()
     disabled: tuple[str, ...] = ()
+    options: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict)
 
 
 class ConfigManager:
@@ -124,7 +128,7 @@ class ConfigManager:
                 raise unknown_key(key, TABLES, path="", source=root.source)
         defaults = read_table(DEFAULT_KEYS, data.get("defaults", {}), root / "defaults")
         plugins = read_table(PLUGIN_KEYS, data.get("plugins", {}), root / "plugins")
-        hooks = read_table(HOOK_KEYS, data.get("hooks", {}), root / "hooks")
+        hooks = read_hooks(data.get("hooks", {}), root / "hooks")
         place = root / "exchanges"
         exchanges: dict[str, dict[str, object]] = {}
         for name, table in as_table(data.get("exchanges", {}), place).items():

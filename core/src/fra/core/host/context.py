@@ -91,7 +91,7 @@ class HostContext(PluginContext):
         budgets = [
             self._budgets.get(venue, self._overridden(limit), egress=egress, account=account) for limit in limits
         ]
-        return RateLimiter(budgets, on_wait=self._waits, on_block=self._limits)
+        return RateLimiter(budgets, on_wait=self._waits, on_block=self._shut)
 
     def _overridden(self, limit: RateLimit) -> RateLimit:
         self._limited.add(limit.scope)
@@ -112,11 +112,21 @@ class HostContext(PluginContext):
             )
 
     def _waits(self, scope: str, seconds: float) -> None:
-        self._limits(scope, seconds, "the budget is used up")
+        self._limited_by(scope, seconds, "the budget is used up", by_venue=False)
 
-    def _limits(self, scope: str, seconds: float, reason: str) -> None:
+    def _shut(self, scope: str, seconds: float, reason: str) -> None:
+        self._limited_by(scope, seconds, reason, by_venue=True)
+
+    def _limited_by(self, scope: str, seconds: float, reason: str, *, by_venue: bool) -> None:
         self.emit(
-            RateLimited(exchange=self.exchange_name, timestamp_ms=now_ms(), scope=scope, seconds=seconds, reason=reason)
+            RateLimited(
+                exchange=self.exchange_name,
+                timestamp_ms=now_ms(),
+                scope=scope,
+                seconds=seconds,
+                reason=reason,
+                by_venue=by_venue,
+            )
         )
 
     def connection_changed(self, status: ConnectionStatus, reason: str | None = None) -> None:

@@ -9,15 +9,17 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Final, Protocol, TypeVar, cast, final
 
 import pluggy
 
-from fra.core.contract.errors import OrderVetoed, PluginBroken, PluginError
+from fra.core.contract.errors import ConfigError, FraError, OrderVetoed, PluginBroken, PluginError
 from fra.core.contract.events import EVENT_HOOKS, ErrorRaised, Event, OrderProposed
+from fra.core.contract.host import HookRecord
 from fra.core.host.hookspecs import PROJECT, HookSpecs
-from fra.core.host.listeners import EXPECTED, AsyncListener, Gate, HookRecord, Listener, ThreadGate
+from fra.core.host.listeners import EXPECTED, AsyncListener, Gate, Listener, ThreadGate
+from fra.core.host.options import structure_options
 
 E = TypeVar("E", bound=Event)
 
@@ -79,10 +81,7 @@ class EventBus:
         nothing of it is registered then.
         """
         if isinstance(plugin, type):
-            try:
-                plugin = plugin()
-            except EXPECTED as error:
-                raise PluginBroken(f"hook {name!r} cannot be made: {_what(error)}", plugin=name) from error
+            plugin = _made(plugin, name)
         found = self._check(plugin, name)
         try:
             self._plugins.register(plugin, name)
@@ -158,24 +157,45 @@ class EventBus:
         self._renew()
 
     def load_hooks(
-        self, source: HookSource, *, enabled: Iterable[str] = (), disabled: Collection[str] = ()
-    ) -> tuple[PluginError, ...]:
+        self,
+        source: HookSource,
+        *,
+        enabled: Iterable[str] = (),
+        disabled: Collection[str] = (),
+        options: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> tuple[FraError, ...]:
         """Take in the installed hook packages: all but ``disabled`` are told, and only the ``enabled`` are asked.
 
-        A package that cannot be used is passed over and its error returned. But one that is ``enabled``, whose vetoes
-        somebody relies on, raises it.
+        A hook class with an attrs class ``Options`` has settings: it is made with an instance of that, read from its
+        table in ``options``, and only where it is ``enabled`` or has a table, even an empty one; so what opens a port
+        or speaks to others never does so because it is installed. A package that cannot be used, or whose settings are
+        wrong, is passed over, logged, and its error returned. But one that is ``enabled``, whose vetoes somebody
+        relies on, raises it.
         """
-        errors: list[PluginError] = []
+        errors: list[FraError] = []
+        tables = options or {}
         wanted = dict.fromkeys(enabled, True)
-        for name in source.names(HOOKS):
+        for name in (*source.names(HOOKS), *tables):
             if name not in disabled:
                 wanted.setdefault(name, False)
         for name, vetoes in wanted.items():
             try:
-                self.add_hook(source.load(name, group=HOOKS), name, vetoes=vetoes)
-            except PluginError as error:
+                hook = source.load(name, group=HOOKS)
+                if isinstance(hook, type) and hasattr(hook, "Options"):
+                    if not vetoes and name not in tables:
+                        continue
+                    hook = _made(
+                        hook, name, structure_options(hook.Options, tables.get(name, {}), path=f"hooks.{name}")
+                    )
+                elif tables.get(name):
+                    raise ConfigError(
+                        f"the hook {name!r} has no settings", path=f"hooks.{name}", cure=f"remove [hooks.{name}]"
+                    )
+                self.add_hook(hook, name, vetoes=vetoes)
+            except (PluginError, ConfigError) as error:
                 if vetoes:
                     raise
+                _log.warning("the hook %s is not in use: %s", name, error)
                 errors.append(error)
         return tuple(errors)
 
@@ -356,6 +376,13 @@ class EventBus:
         for listener in self._hooks.values():
             if isinstance(listener, Gate):
                 listener.close()
+
+
+def _made(cls: Callable[..., object], name: str, *options: object) -> object:
+    try:
+        return cls(*options)
+    except EXPECTED as error:
+        raise PluginBroken(f"hook {name!r} cannot be made: {_what(error)}", plugin=name) from error
 
 
 def _what(error: BaseException) -> str:

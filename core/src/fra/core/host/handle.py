@@ -9,7 +9,7 @@ from typing import TypeVar, final
 
 import attrs
 
-from fra.core.contract.account import Balance, FundingPayment, MarginMode, Position, PositionMode
+from fra.core.contract.account import Balance, FundingPayment, KeyPermissions, MarginMode, Position, PositionMode
 from fra.core.contract.book import BookView, OrderBook
 from fra.core.contract.capabilities import (
     ConnectionStatus,
@@ -125,8 +125,13 @@ class ExchangeHandle:
             raise ExchangeConnectionError("it is not connected", sent=False, exchange=self._name)
         return self._plugin
 
+    @property
+    def health(self) -> Health:
+        """Its status and the age of every open stream, without asking the venue."""
+        return Health(exchange=self._name, status=self._status, checked_ms=now_ms(), streams=self._hub.health())
+
     async def health_check(self) -> Health:
-        """One cheap request, and the age of every open stream. Raises when the venue does not answer."""
+        """:attr:`health`, and one cheap request. Raises when the venue does not answer."""
         health = await self._call(Operation.GET_SYMBOLS, self._present.health_check(), where="health_check")
         health = attrs.evolve(health, exchange=self._name, status=self._status, streams=self._hub.health())
         self._bus.emit(HealthChecked(exchange=self._name, timestamp_ms=now_ms(), health=health))
@@ -242,6 +247,12 @@ class ExchangeHandle:
         operation = Operation.GET_POSITIONS
         market = await self._optional(operation, symbol)
         return await self._call(operation, self._present.get_positions(market))
+
+    async def get_key_permissions(self) -> KeyPermissions:
+        """What the configured API key may do, as the venue says; for `fra doctor`, and for who wants to be sure."""
+        operation = Operation.GET_KEY_PERMISSIONS
+        self._check(operation)
+        return await self._call(operation, self._present.get_key_permissions())
 
     async def get_funding_payments(
         self,

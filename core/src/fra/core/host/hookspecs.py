@@ -18,12 +18,16 @@ from fra.core.contract.events import (
     FundingIntervalChanged,
     FundingRateChanged,
     HealthChecked,
+    HostStarted,
+    HostStopped,
     OrderChanged,
     OrderProposed,
+    OrderRefused,
     PluginLoaded,
     PluginUnloaded,
     RateLimited,
     StreamGapped,
+    StreamStatusChanged,
     SymbolsChanged,
 )
 
@@ -36,6 +40,14 @@ hookimpl: Final = pluggy.HookimplMarker(PROJECT)
 
 class HookSpecs(Protocol):
     """Every hook. An implementation may leave the argument out, and may be ``async def``."""
+
+    @hookspec
+    def on_started(self, event: HostStarted) -> object:
+        """The manager runs and is about to start its exchanges; the first event of all."""
+
+    @hookspec
+    def on_shutdown(self, event: HostStopped) -> object:
+        """Every exchange is closed; the last event. Let go of sockets and tasks: a coroutine has five seconds."""
 
     @hookspec
     def on_plugin_loaded(self, event: PluginLoaded) -> object:
@@ -62,8 +74,16 @@ class HookSpecs(Protocol):
         """A stream lost its place or items."""
 
     @hookspec
+    def on_stream_status_changed(self, event: StreamStatusChanged) -> object:
+        """An open stream went live, stale, recovering or failed, or was closed."""
+
+    @hookspec
     def on_order_changed(self, event: OrderChanged) -> object:
         """One of the account's orders changed."""
+
+    @hookspec
+    def on_order_refused(self, event: OrderRefused) -> object:
+        """An order did not come to be."""
 
     @hookspec
     def on_fill(self, event: FillReceived) -> object:

@@ -154,6 +154,14 @@ def read_table(keys: Mapping[str, Key], values: object, place: Place) -> dict[st
     return result
 
 
+def read_hooks(values: object, place: Place) -> dict[str, object]:
+    """``[hooks]``: its own keys, and a table for each hook that has settings."""
+    given = as_table(values, place)
+    options = {key: value for key, value in given.items() if key not in HOOK_KEYS and isinstance(value, Mapping)}
+    own = read_table(HOOK_KEYS, {key: value for key, value in given.items() if key not in options}, place)
+    return own | {"options": options}
+
+
 def config_schema(options: Mapping[str, type]) -> Schema:
     """The JSON Schema (2020-12) of fra.toml; ``options`` adds plugin name → its ``Options`` class."""
     exchange = _table_schema(EXCHANGE_KEYS)
@@ -177,7 +185,7 @@ def config_schema(options: Mapping[str, type]) -> Schema:
         "properties": {
             "defaults": _table_schema(DEFAULT_KEYS),
             "exchanges": exchanges,
-            "hooks": _table_schema(HOOK_KEYS),
+            "hooks": {**_table_schema(HOOK_KEYS), "additionalProperties": _ANY_TABLE},
             "plugins": _table_schema(PLUGIN_KEYS),
         },
         "$defs": defs,

@@ -10,34 +10,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
-import attrs
-
 from fra.core.contract.events import Event
+from fra.core.contract.host import HookRecord
 
 EXPECTED: Final = (Exception, asyncio.CancelledError, SystemExit)
 """What a hook may raise without ending its caller. KeyboardInterrupt is the user's own and goes through."""
 
 _FIRST_CALLS: Final = 8
 _SAMPLING: Final = 7
-
-
-@attrs.frozen
-class HookRecord:
-    """What became of one implementation's calls, at the moment of asking.
-
-    ``calls`` counts the events that reached it (for a handler of one exchange, those of the others too, which it was
-    not called for), ``drops`` how many of them the full queue of an async one pushed out, ``slow`` how many of the
-    timed calls were over the limit. ``disabled`` is the reason why it is no longer called, None while it is.
-    """
-
-    name: str
-    hook: str
-    calls: int
-    failures: int
-    drops: int
-    slow: int
-    disabled: str | None
-    last_error: str | None
 
 
 class Listener:

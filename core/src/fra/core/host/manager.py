@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Self, TypeVar, final
 
 from fra.core.contract.capabilities import ConnectionStatus
 from fra.core.contract.config import Secret
-from fra.core.contract.errors import ConfigError, FraError, PluginError
-from fra.core.contract.events import ErrorRaised, Event
+from fra.core.contract.errors import ConfigError, FraError
+from fra.core.contract.events import ErrorRaised, Event, HostStarted, HostStopped
+from fra.core.contract.host import HookRecord
 from fra.core.contract.models import Health
 from fra.core.host.config import ConfigManager
 from fra.core.host.context import Budgets, now_ms
@@ -56,7 +58,7 @@ class PluginManager:
         self._starts: dict[str, asyncio.Task[ExchangeHandle]] = {}
         self._waits: dict[str, set[str]] = {}
         self._failures: dict[str, FraError] = {}
-        self._hook_failures: tuple[PluginError, ...] = ()
+        self._hook_failures: tuple[FraError, ...] = ()
         self._stopping: asyncio.Task[None] | None = None
 
     # --- life
@@ -105,8 +107,8 @@ class PluginManager:
         return MappingProxyType(self._failures)
 
     @property
-    def hook_failures(self) -> tuple[PluginError, ...]:
-        """Why installed hook packages are not in use."""
+    def hook_failures(self) -> tuple[FraError, ...]:
+        """Why installed or configured hook packages are not in use."""
         return self._hook_failures
 
     async def initialize(self) -> None:
@@ -117,7 +119,9 @@ class PluginManager:
             raise ConfigError("this manager was shut down", cure="make a new one")
         if self._loader is None:
             hooks = self.config_manager.hooks
-            self._hook_failures = self.events.load_hooks(self.registry, enabled=hooks.enabled, disabled=hooks.disabled)
+            self._hook_failures = self.events.load_hooks(
+                self.registry, enabled=hooks.enabled, disabled=hooks.disabled, options=hooks.options
+            )
             self._loader = PluginLoader(
                 self.registry,
                 bus=self.events,
@@ -125,6 +129,7 @@ class PluginManager:
                 journal=self._journal,
                 exchange=self._exchange,
             )
+            self.events.emit(HostStarted(timestamp_ms=now_ms(), host=_View(self)))
         names = self.config_manager.names() if self._only is None else self._only
         starts = [self._start(name) for name in names]
         if starts:
@@ -207,6 +212,7 @@ class PluginManager:
                 now = [name for name in waiting if name not in needed] or waiting
                 await asyncio.gather(*(self._loader.unload_plugin(name) for name in now))
                 waiting = [name for name in waiting if name not in now]
+        self.events.emit(HostStopped(timestamp_ms=now_ms()))
         await self.events.close()
 
     async def __aenter__(self) -> Self:
@@ -247,6 +253,11 @@ class PluginManager:
         """Every started instance by name."""
         return {} if self._loader is None else self._loader.get_loaded_plugins()
 
+    def _health_now(self) -> tuple[Health, ...]:
+        handles = self.get_all_plugins()
+        failed = [_unhealthy(name, error) for name, error in self._failures.items() if name not in handles]
+        return (*(handle.health for handle in handles.values()), *failed)
+
     async def health_check_all(self) -> Mapping[str, Health]:
         """Every configured instance at once; ERROR is one that does not answer or did not start, and says why."""
         handles = self.get_all_plugins()
@@ -267,6 +278,22 @@ class PluginManager:
     def register_event_handler(self, event_type: type[E], handler: Callable[[E], object]) -> Callable[[], None]:
         """Call ``handler`` for each such event of any exchange; the result removes it."""
         return self.events.register(event_type, handler)
+
+
+@final
+class _View:
+    """What hooks may ask. One that remembers it must not keep a manager alive that was forgotten without a shutdown."""
+
+    def __init__(self, manager: PluginManager) -> None:
+        self._manager = weakref.ref(manager)
+
+    def health(self) -> tuple[Health, ...]:
+        manager = self._manager()
+        return () if manager is None else manager._health_now()
+
+    def hook_records(self) -> tuple[HookRecord, ...]:
+        manager = self._manager()
+        return () if manager is None else manager.events.ledger()
 
 
 def _retrieve(start: asyncio.Task[ExchangeHandle]) -> None:

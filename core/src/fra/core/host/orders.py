@@ -29,7 +29,7 @@ from fra.core.contract.errors import (
     StreamGap,
     SymbolNotFound,
 )
-from fra.core.contract.events import ErrorRaised, Event, FillReceived, OrderChanged, OrderProposed
+from fra.core.contract.events import ErrorRaised, Event, FillReceived, OrderChanged, OrderProposed, OrderRefused
 from fra.core.contract.exchange import ExchangePluginInterface
 from fra.core.contract.orders import Fill, Order, OrderRequest, OrderStatus, UserEvent
 from fra.core.contract.streams import StreamSource, StreamStatus, Upstream
@@ -105,6 +105,15 @@ class OrderDesk:
         InvalidOrder, DuplicateOrder, OrderVetoed, FraError when the journal fails (in all these cases nothing was
         sent), OrderOutcomeUnknown (ask, never send again), and what the venue answers.
         """
+        try:
+            return await self._create(request, symbol)
+        except OrderOutcomeUnknown:
+            raise
+        except FraError as error:
+            self._emit(OrderRefused(exchange=self._exchange, timestamp_ms=self._now_ms(), request=request, error=error))
+            raise
+
+    async def _create(self, request: OrderRequest, symbol: Symbol) -> Order:
         check_order(request, symbol, exchange=self._exchange)
         if request.client_order_id is None:
             request = attrs.evolve(request, client_order_id=self.ids.make())
@@ -160,9 +169,10 @@ class OrderDesk:
 
     def seen(self, order: Order) -> Order:
         """Take in what the venue said of an order, and tell hooks what is new; the order as it is known now."""
+        before = self._tracker.get(order.symbol, id=order.id, client_order_id=order.client_order_id)
         known, news = self._tracker.see(order)
         if news:
-            self._tell(known)
+            self._tell(known, before)
         return known
 
     def event(self, event: UserEvent) -> UserEvent | None:
@@ -171,28 +181,28 @@ class OrderDesk:
         What an answer has told already is no news to the hooks, but it is to those who hear the stream alone.
         """
         if isinstance(event, Order):
-            known, news = self._tracker.see(event)
-            if news:
-                self._tell(known)
+            known = self.seen(event)
             return known if self._streamed.see(known)[1] else None
         if isinstance(event, Fill):
             return event if self._fill(event) else None
         return event
 
     def _fill(self, fill: Fill) -> bool:
+        before = self._tracker.get(fill.symbol, id=fill.order_id, client_order_id=fill.client_order_id)
         news, order = self._tracker.see_fill(fill)
         if order is not None:
-            self._tell(order)
+            self._tell(order, before)
         if news:
             self._emit(FillReceived(exchange=self._exchange, timestamp_ms=self._now_ms(), fill=fill))
         return news
 
-    def _tell(self, order: Order) -> None:
+    def _tell(self, order: Order, before: Order | None) -> None:
         if order.client_order_id is not None and order.status not in (OrderStatus.PENDING, OrderStatus.UNKNOWN):
             told = self._told.get((order.symbol, order.client_order_id))
             if told is not None:
                 told.set()
-        self._emit(OrderChanged(exchange=self._exchange, timestamp_ms=self._now_ms(), order=order))
+        old = None if before is None else before.status
+        self._emit(OrderChanged(exchange=self._exchange, timestamp_ms=self._now_ms(), order=order, old=old))
 
     def follow(self, upstream: Upstream[UserEvent]) -> Upstream[UserEvent]:
         """The account's stream with each piece of news once and orders never going backwards."""

@@ -25,7 +25,7 @@ from fra.core.contract.errors import (
     FraError,
     StreamGap,
 )
-from fra.core.contract.events import ErrorRaised, Event, StreamGapped
+from fra.core.contract.events import ErrorRaised, Event, StreamGapped, StreamStatusChanged
 from fra.core.contract.exchange import ExchangePluginInterface
 from fra.core.contract.models import StreamHealth
 from fra.core.contract.streams import StreamSink, StreamSource, StreamStatus, Subscription, Upstream
@@ -91,6 +91,7 @@ class _Feed(Generic[T]):
         self.latest: Latest[T] = Latest(self)
         self.changes = Waiters()
         self.was_live = False
+        self.status = StreamStatus.STARTING
         self.consumers = 0
         self._hub = hub
         self._open = open_
@@ -124,6 +125,9 @@ class _Feed(Generic[T]):
     def on_status(self, status: StreamStatus, error: ExchangeError | None) -> None:
         if error is not None:
             self._hub.failures.complete(error, str(self.key))
+        old, self.status = self.status, status
+        if old is not status:
+            self._hub.changed(self.key, old, status, error)
         if status is StreamStatus.LIVE:
             self.was_live = True
         elif status is StreamStatus.FAILED:
@@ -458,6 +462,20 @@ class StreamHub:
 
         task.add_done_callback(done)
         return task
+
+    def changed(self, key: FeedKey, old: StreamStatus, new: StreamStatus, error: ExchangeError | None) -> None:
+        """Tell hooks where a stream stands."""
+        self.emit(
+            StreamStatusChanged(
+                exchange=self.exchange,
+                timestamp_ms=self.now_ms(),
+                channel=key.channel,
+                symbol=key.symbol,
+                old=old,
+                new=new,
+                error=error,
+            )
+        )
 
     def raised(self, where: str, error: FraError) -> None:
         """Report what nobody awaits."""
