@@ -9,7 +9,8 @@ from decimal import Decimal
 import attrs
 import pytest
 import pytest_asyncio
-from traders import INVERSE, LINEAR, SPOT, VENUES, WITH_INVERSE, configured, emulator, managed
+from ccxt_again import emulator, through_ccxt
+from traders import INVERSE, LINEAR, SPOT, VENUES, WITH_INVERSE, configured, managed
 
 from fra.core import (
     BookView,
@@ -49,11 +50,11 @@ class Pair:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pairs() -> AsyncIterator[Mapping[str, Pair]]:
-    async with emulator(htx_multi_assets=True) as running:
+    async with emulator() as running:
         config = {}
         for name, venue in running.venues.items():
             config[name] = configured(venue, None)
-            config[f"{name}2"] = configured(venue, None, plugin=f"{name}_ccxt")
+            config[f"{name}2"] = configured(venue, None, **through_ccxt(venue, {}))
         async with managed(config) as manager:
             made = {
                 name: Pair(venue, manager.get_plugin(name), manager.get_plugin(f"{name}2"))

@@ -6,18 +6,12 @@ a native adapter does: then the same tests demand that it is refused before anyt
 
 from __future__ import annotations
 
-import importlib.util
-import inspect
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
-from traders import LINEAR, SPOT, VENUES, WEALTH, Trader, check_fills, check_order, emulator
-from traders import trading as natively
+from ccxt_again import second_copy, trading
+from traders import LINEAR, SPOT, VENUES, WEALTH, Trader, check_fills, check_order
 
 from fra.core import (
     Balance,
@@ -44,43 +38,13 @@ OTHERWISE: Mapping[str, str] = {
 """Tests that are not taken over as they are, and why; each has its own below."""
 
 
-def trading(venue: Venue, *args: Any, **more: Any) -> AbstractAsyncContextManager[Trader]:
-    """A trader whose adapter is on ccxt."""
-    return natively(venue, *args, **{"plugin": f"{venue.name}_ccxt", **more})
-
-
-def _second_copy() -> Any:
-    path = Path(__file__).with_name("test_trading.py")
-    spec = importlib.util.spec_from_file_location("trading_through_ccxt", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.trading = trading
-    # ccxt's conditional orders are not taken: each venue keeps them apart from orders, and ccxt joins them nowhere.
-    module.CONDITIONALS = set()
-    # ccxt has no market order that is filled whole or not at all.
-    symbol, fields, _ = module.CANNOT["FOK at the market, linear"]
-    module.CANNOT["FOK at the market, linear"] = (symbol, fields, frozenset(VENUES))
-    return module
-
-
-_natives = _second_copy()
-globals().update(
-    {name: test for name, test in inspect.getmembers(_natives) if name.startswith("test_") and name not in OTHERWISE}
-)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def venues() -> AsyncIterator[Mapping[str, Venue]]:
-    async with emulator(htx_multi_assets=True) as running:
-        yield running.venues
-
-
-@pytest_asyncio.fixture(loop_scope="module", params=VENUES)
-async def trader(request: pytest.FixtureRequest, venues: Mapping[str, Venue]) -> AsyncIterator[Trader]:
-    async with trading(venues[request.param]) as trader:
-        yield trader
+_natives, _taken = second_copy("test_trading.py", ("venues", "trader"), OTHERWISE)
+# ccxt's conditional orders are not taken: each venue keeps them apart from orders, and ccxt joins them nowhere.
+_natives.CONDITIONALS = set()
+# ccxt has no market order that is filled whole or not at all.
+_symbol, _fields, _ = _natives.CANNOT["FOK at the market, linear"]
+_natives.CANNOT["FOK at the market, linear"] = (_symbol, _fields, frozenset(VENUES))
+globals().update(_taken)
 
 
 async def test_leverage_is_set_and_told_where_the_venue_tells_it(trader: Trader) -> None:
