@@ -1,0 +1,1 @@
+"""The topics of the suite, each a class that may be subclassed alone."""

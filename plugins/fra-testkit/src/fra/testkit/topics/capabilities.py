@@ -1,0 +1,134 @@
+"""What an adapter says that it can do, cell by cell, and whether that is so."""
+
+from __future__ import annotations
+
+from fra.core import ExchangeConnectionError, FraError, MarketKind, NotSupported, Operation, Symbol
+from fra.testkit.bench import Bench
+from fra.testkit.calls import ACCOUNT, READS, STREAMS, kinds_of
+from fra.testkit.check import check
+from fra.testkit.conformance import Topic
+from fra.testkit.outcomes import Broken, NotClaimed, NotEvaluated, Unclaimed, ensure
+
+Cell = tuple[Operation, MarketKind]
+
+
+class CapabilitiesConformance(Topic):
+    """Claimed but failing fails; present but unclaimed is reported; not claimed is refused before anything is sent."""
+
+    topic = "capabilities"
+
+    @check(scope="read")
+    async def test_every_claimed_call_answers(self, bench: Bench, case: Cell) -> None:
+        """A call that is claimed and fails is found out when the trader needs it."""
+        operation, kind = case
+        try:
+            await bench.ask(operation, kind)
+        except FraError as error:
+            raise Broken(
+                f"{operation.value} is claimed for {kind.value} and fails: {type(error).__name__}: {error} → "
+                "make it work, or leave the cell out of `capabilities`"
+            ) from error
+
+    @check(scope="stream")
+    async def test_every_claimed_stream_tells_something(self, bench: Bench, case: Cell) -> None:
+        """A stream that is claimed and silent leaves a strategy waiting for ever."""
+        operation, kind = case
+        await bench.symbol(kind)
+        taken = await bench.listen(operation, kind)
+        ensure(
+            taken.items,
+            f"{operation.value} is claimed for {kind.value} and told nothing in {bench.venue.patience:g} s"
+            f" ({taken.error or taken.status})",
+            "publish what the venue sends, or leave the cell out of `capabilities`",
+        )
+
+    @check(scope="operation")
+    async def test_what_is_not_claimed_is_refused_before_anything_is_sent(self, bench: Bench, case: Operation) -> None:
+        """An empty cell raises NotSupported and costs no request."""
+        await bench.handle.get_symbols()
+        empty = [symbol for symbol in await _symbols(bench) if not bench.claims(case, symbol.kind)]
+        if not empty or (case not in READS and case not in STREAMS):
+            raise NotEvaluated("every cell of it is claimed" if not empty else "orders are not sent to try it")
+        if case in (Operation.GET_SYMBOLS, Operation.GET_BALANCE) and bench.claims(case):
+            raise NotEvaluated("it names no market kind")
+        count = bench.venue.requests
+        for symbol in empty:
+            before = count() if count else 0
+            await _refused(bench, case, symbol)
+            ensure(
+                not count or count() == before,
+                f"{case.value} for {symbol.kind.value} is not supported, and a request was sent all the same",
+                "check the capability first; the host does it for you unless you bypass it",
+            )
+
+    @check(scope="operation")
+    async def test_what_works_is_claimed(self, bench: Bench, case: Operation) -> None:
+        """What works and is not claimed is never used: no strategy will find it."""
+        working = []
+        for symbol in await _symbols(bench):
+            if case in READS and not bench.claims(case, symbol.kind) and await _works(bench, case, symbol):
+                working.append(symbol.kind.value)
+        if working:
+            raise Unclaimed(f"{case.value} works for {', '.join(working)} and is not claimed")
+        if not bench.claims(case):
+            raise NotClaimed(case.value)
+
+    @check()
+    async def test_the_class_and_the_instance_say_the_same(self, bench: Bench) -> None:
+        """`fra plugins` shows what the class says; a program gets the instance."""
+        says, does = bench.adapter.capabilities, bench.capabilities
+        extra = sorted(
+            f"{operation.value} for {kind.value}"
+            for (operation, kind), support in does.matrix.items()
+            if support and not says.support(operation, kind)
+        )
+        ensure(
+            not extra,
+            f"the instance claims what describe() does not: {', '.join(extra[:3])}",
+            "let both come from one table",
+        )
+
+
+async def _symbols(bench: Bench) -> list[Symbol]:
+    found = []
+    for kind in kinds_of(bench.adapter.capabilities):
+        try:
+            found.append(await bench.symbol(kind))
+        except NotEvaluated:
+            continue
+    if not found:
+        raise NotEvaluated("there is no symbol to try it with")
+    return found
+
+
+async def _refused(bench: Bench, operation: Operation, symbol: Symbol) -> None:
+    try:
+        if operation in STREAMS:
+            stream = STREAMS[operation](bench.handle, symbol)
+            try:
+                await stream.ready()
+            finally:
+                await stream.close()
+        else:
+            await READS[operation](bench.handle, symbol)
+    except NotSupported as error:
+        bench.errors.append(error)
+        return
+    except FraError as error:
+        raise Broken(
+            f"{operation.value} for {symbol.kind.value} raises {type(error).__name__} → raise NotSupported"
+        ) from error
+    raise Broken(f"{operation.value} for {symbol.kind.value} answers and is not claimed → claim it")
+
+
+async def _works(bench: Bench, operation: Operation, symbol: Symbol) -> bool:
+    """Whether the adapter itself answers, past the host. Only calls that read are tried."""
+    if operation in ACCOUNT and "api_key" not in bench.venue.config:
+        return False
+    try:
+        answer = await READS[operation](bench.main.plugin, symbol)
+    except (FraError, ExchangeConnectionError):
+        return False
+    except Exception:  # it was never meant to be called
+        return False
+    return bool(answer)
