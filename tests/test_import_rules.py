@@ -68,6 +68,7 @@ def test_the_rules_hold(repository: Path, tmp_path: Path) -> None:
         ("fra-emulator", "fra/emulator/venue.py", "import fra.exchanges.okx", "knows an adapter BROKEN"),
         ("fra-emulator", "fra/emulator/venue.py", "import fra.core", "knows an adapter BROKEN"),
         ("fra-matching", "fra/matching/exchange.py", "import fra.core", "stands alone BROKEN"),
+        ("fra-hook-prometheus", "fra/hooks/prometheus/hook.py", "import fra.exchanges.okx", "and no exchange BROKEN"),
     ],
 )
 def test_a_planted_violation_is_caught(
