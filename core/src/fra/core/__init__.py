@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fra.core.contract.config import ExchangeConfig, Secret
     from fra.core.contract.context import Limiter, PluginContext
     from fra.core.contract.errors import (
+        AccountInUse,
         Banned,
         ConfigError,
         DuplicateOrder,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         FraError,
         InsufficientFunds,
         InvalidOrder,
+        JournalError,
         NotSupported,
         OrderNotFound,
         OrderOutcomeUnknown,
@@ -101,19 +103,22 @@ if TYPE_CHECKING:
     from fra.core.host.events import EventBus
     from fra.core.host.handle import ExchangeHandle
     from fra.core.host.hookspecs import hookimpl
-    from fra.core.host.journal import JournalEntry, MemoryJournal, OrderJournal
+    from fra.core.host.journal import DurableJournal, JournalEntry, MemoryJournal, OrderJournal
     from fra.core.host.loader import PluginLoader
     from fra.core.host.manager import PluginManager, connect
     from fra.core.host.options import structure_options
     from fra.core.host.orders import OrderDesk
     from fra.core.host.policy import PluginRow, PluginState
+    from fra.core.host.recovery import OrderFate, RecoveredOrder
     from fra.core.host.registry import PluginRegistry
+    from fra.core.host.sqlite_journal import SqliteJournal
     from fra.core.toolkit.budget import Budget, BudgetExceeded, BudgetUsage
     from fra.core.toolkit.ratelimit import RateLimiter
     from fra.core.toolkit.reconnect import ReconnectManager
 
 __all__ = [
     "EVENT_HOOKS",
+    "AccountInUse",
     "Asset",
     "Balance",
     "Banned",
@@ -129,6 +134,7 @@ __all__ = [
     "ConnectionChanged",
     "ConnectionStatus",
     "DuplicateOrder",
+    "DurableJournal",
     "ErrorRaised",
     "Event",
     "EventBus",
@@ -159,6 +165,7 @@ __all__ = [
     "IntervalSource",
     "InvalidOrder",
     "JournalEntry",
+    "JournalError",
     "KeyPermissions",
     "Kline",
     "KlineInterval",
@@ -174,6 +181,7 @@ __all__ = [
     "OrderBook",
     "OrderChanged",
     "OrderDesk",
+    "OrderFate",
     "OrderJournal",
     "OrderNotFound",
     "OrderOutcomeUnknown",
@@ -208,9 +216,11 @@ __all__ = [
     "RateLimited",
     "RateLimiter",
     "ReconnectManager",
+    "RecoveredOrder",
     "RefusedInstrument",
     "Secret",
     "Side",
+    "SqliteJournal",
     "StreamGap",
     "StreamGapped",
     "StreamHealth",
@@ -244,6 +254,7 @@ __all__ = [
 
 _HOMES: Final = {
     "EVENT_HOOKS": "contract.events",
+    "AccountInUse": "contract.errors",
     "Asset": "contract.symbol",
     "Balance": "contract.account",
     "Banned": "contract.errors",
@@ -259,6 +270,7 @@ _HOMES: Final = {
     "ConnectionChanged": "contract.events",
     "ConnectionStatus": "contract.capabilities",
     "DuplicateOrder": "contract.errors",
+    "DurableJournal": "host.journal",
     "ErrorRaised": "contract.events",
     "Event": "contract.events",
     "EventBus": "host.events",
@@ -289,6 +301,7 @@ _HOMES: Final = {
     "IntervalSource": "contract.models",
     "InvalidOrder": "contract.errors",
     "JournalEntry": "host.journal",
+    "JournalError": "contract.errors",
     "KeyPermissions": "contract.account",
     "Kline": "contract.models",
     "KlineInterval": "contract.models",
@@ -304,6 +317,7 @@ _HOMES: Final = {
     "OrderBook": "contract.book",
     "OrderChanged": "contract.events",
     "OrderDesk": "host.orders",
+    "OrderFate": "host.recovery",
     "OrderJournal": "host.journal",
     "OrderNotFound": "contract.errors",
     "OrderOutcomeUnknown": "contract.errors",
@@ -341,9 +355,11 @@ _HOMES: Final = {
     "RateLimited": "contract.events",
     "RateLimiter": "toolkit.ratelimit",
     "ReconnectManager": "toolkit.reconnect",
+    "RecoveredOrder": "host.recovery",
     "RefusedInstrument": "contract.symbol",
     "Secret": "contract.config",
     "Side": "contract.symbol",
+    "SqliteJournal": "host.sqlite_journal",
     "StreamGap": "contract.errors",
     "StreamGapped": "contract.events",
     "StreamHealth": "contract.models",

@@ -251,6 +251,27 @@ class ConfigError(FraError):
         self.source = source
 
 
+# --- the order journal -------------------------------------------------------------------------------------------
+
+
+class JournalError(FraError):
+    """The order journal cannot be read or written, and so nothing is sent; ``path`` is its file, where it has one."""
+
+    def __init__(self, message: str, *, path: str | None = None, cure: str | None = None) -> None:
+        super().__init__(message, cure=cure)
+        self.path = path
+
+
+class AccountInUse(JournalError):
+    """Another process sends the orders of this account; ``pid`` is that process, None where it did not say."""
+
+    def __init__(
+        self, message: str, *, pid: int | None = None, path: str | None = None, cure: str | None = None
+    ) -> None:
+        super().__init__(message, path=path, cure=cure)
+        self.pid = pid
+
+
 def _clip(response: str | bytes | None) -> str | None:
     if response is None:
         return None

@@ -17,6 +17,7 @@ from fra.core.contract.errors import ConfigError
 from fra.core.host.keys import (
     DEFAULT_KEYS,
     EXCHANGE_KEYS,
+    JOURNAL_KEYS,
     PLUGIN_KEYS,
     SECRETS,
     TABLES,
@@ -30,6 +31,8 @@ from fra.core.host.options import Schema, in_file, unknown_key
 
 FILE_NAME: Final = "fra.toml"
 ENVIRONMENT: Final = "FRA_CONFIG"
+JOURNAL_ENVIRONMENT: Final = "FRA_JOURNAL"
+_OFF: Final = "off"
 _MASK: Final = "********"
 
 
@@ -57,6 +60,13 @@ class HookSettings:
     options: Mapping[str, Mapping[str, object]] = attrs.field(factory=dict)
 
 
+@attrs.frozen
+class JournalSettings:
+    """``[journal]``: the folder in which the orders of each account are written down; None: nowhere."""
+
+    folder: Path | None = None
+
+
 class ConfigManager:
     """What the user configured. Empty until :meth:`load_config` or :meth:`from_mapping`.
 
@@ -71,6 +81,7 @@ class ConfigManager:
         """The file that was read; None when there was none."""
         self.plugins = PluginSettings()
         self.hooks = HookSettings()
+        self.journal = self._journal({}, Place("journal", None))
 
     # --- loading
 
@@ -129,6 +140,7 @@ class ConfigManager:
         defaults = read_table(DEFAULT_KEYS, data.get("defaults", {}), root / "defaults")
         plugins = read_table(PLUGIN_KEYS, data.get("plugins", {}), root / "plugins")
         hooks = read_hooks(data.get("hooks", {}), root / "hooks")
+        journal = self._journal(data.get("journal", {}), root / "journal")
         place = root / "exchanges"
         exchanges: dict[str, dict[str, object]] = {}
         for name, table in as_table(data.get("exchanges", {}), place).items():
@@ -144,8 +156,23 @@ class ConfigManager:
         self._exchanges, self.source = exchanges, file
         self.plugins = PluginSettings(**plugins)  # type: ignore[arg-type]  # each value was read by its row of PLUGIN_KEYS
         self.hooks = HookSettings(**hooks)  # type: ignore[arg-type]
+        self.journal = journal
         if file is not None:
             self._warn_of_literals()
+
+    def _journal(self, values: object, place: Place) -> JournalSettings:
+        """$FRA_JOURNAL (a folder, or ``off``), else what the file says, else a folder among the user's own state."""
+        given = read_table(JOURNAL_KEYS, values, place)
+        named = self._environ.get(JOURNAL_ENVIRONMENT)
+        if named:
+            return JournalSettings(None if named == _OFF else Path(named).expanduser())
+        if not given.get("enabled", True):
+            return JournalSettings()
+        if "folder" in given:
+            folder = Path(str(given["folder"])).expanduser()
+            return JournalSettings(folder if place.source is None else Path(place.source).parent / folder)
+        state = self._environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_STATE_HOME")
+        return JournalSettings((Path(state) if state else Path.home() / ".local" / "state") / "fra" / "orders")
 
     def _warn_of_literals(self) -> None:
         for name, values in self._exchanges.items():
@@ -238,6 +265,7 @@ class ConfigManager:
             },
             "plugins": attrs.asdict(self.plugins),
             "hooks": attrs.asdict(self.hooks),
+            "journal": {"folder": None if self.journal.folder is None else str(self.journal.folder)},
         }
 
     @staticmethod

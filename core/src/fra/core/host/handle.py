@@ -33,8 +33,9 @@ from fra.core.host.events import EventBus
 from fra.core.host.failures import Failures
 from fra.core.host.funding import FundingWatch
 from fra.core.host.instruments import Instruments, kinds_of
-from fra.core.host.journal import MemoryJournal, OrderJournal
+from fra.core.host.journals import Journals
 from fra.core.host.orders import OrderDesk
+from fra.core.host.recovery import RecoveredOrder
 from fra.core.host.streams import FeedKey, StreamHub
 
 R = TypeVar("R")
@@ -57,7 +58,7 @@ class ExchangeHandle:
     """
 
     def __init__(
-        self, config: ExchangeConfig, *, bus: EventBus, journal: OrderJournal | None = None, linger: float = 0.0
+        self, config: ExchangeConfig, *, bus: EventBus, journals: Journals | None = None, linger: float = 0.0
     ) -> None:
         self._name = config.name
         self._bus = bus
@@ -74,12 +75,13 @@ class ExchangeHandle:
         )
         self._funding = FundingWatch(config.name, emit=bus.emit, now_ms=now_ms)
         self._instruments = Instruments(config.name, load=self._load_symbols, emit=bus.emit, now_ms=now_ms)
+        self._journals = journals if journals is not None else Journals()
         self._account: Subscription[UserEvent] | None = None
         self._desk = OrderDesk(
             config.name,
             plugin=lambda: self._present,
             veto=self._veto,
-            journal=journal if journal is not None else MemoryJournal(),
+            symbol=lambda name: self._market(Operation.GET_ORDER, name),
             failures=self._failures,
             emit=bus.emit,
             now_ms=now_ms,
@@ -364,6 +366,14 @@ class ExchangeHandle:
         answer = self._present.get_trade_history(market, since=start, until=end, limit=limit)
         return await self._call(operation, answer)
 
+    async def recover_orders(self) -> Sequence[RecoveredOrder]:
+        """Ask for every order of this account whose outcome is not known, those that an earlier process left included.
+
+        The result is what became of each, found out now or in the background since the last call. Raises AccountInUse
+        while another process sends the orders of this account, and JournalError.
+        """
+        return await self._desk.recover()
+
     # --- streams: they begin at once; a name that nobody knows yet is looked up in the background
 
     def subscribe_orderbook(self, symbol: Market, *, depth: int | None = None) -> Subscription[OrderBook]:
@@ -519,6 +529,7 @@ class ExchangeHandle:
         self._failures.learn(config.secrets())
         self._plugin = plugin
         self._desk.ids = ClientOrderIds(plugin.describe().client_order_id_rule)
+        self._desk.use(self._journals.of(config, plugin.get_metadata()))
         await self._hub.repoint(plugin)
         has_account = config.has_credentials or not plugin.get_metadata().account_needs_credentials
         if self._account is None and has_account and self.capabilities.support(Operation.SUBSCRIBE_USER_DATA):
@@ -528,6 +539,7 @@ class ExchangeHandle:
 
     async def _close(self) -> None:
         await self._desk.close()
+        await self._journals.release(self._name)
         await self._hub.close()
         self._plugin = None
 

@@ -142,7 +142,13 @@ HOOK_KEYS: Final[Mapping[str, Key]] = {
     "enabled": Key(_strings, _STRINGS, "veto hooks to switch on, by entry-point name"),
     "disabled": Key(_strings, _STRINGS, "notification hooks to switch off, by entry-point name"),
 }
-TABLES: Final = ("defaults", "exchanges", "hooks", "plugins")
+JOURNAL_KEYS: Final[Mapping[str, Key]] = {
+    "enabled": Key(
+        _flag, {"type": "boolean", "default": True}, "false: write down no orders; a crash may then forget some"
+    ),
+    "folder": Key(_string, _STRING, "where the files of the order journal stand, one for each account"),
+}
+TABLES: Final = ("defaults", "exchanges", "hooks", "journal", "plugins")
 
 
 def read_table(keys: Mapping[str, Key], values: object, place: Place) -> dict[str, object]:
@@ -186,6 +192,7 @@ def config_schema(options: Mapping[str, type]) -> Schema:
             "defaults": _table_schema(DEFAULT_KEYS),
             "exchanges": exchanges,
             "hooks": {**_table_schema(HOOK_KEYS), "additionalProperties": _ANY_TABLE},
+            "journal": _table_schema(JOURNAL_KEYS),
             "plugins": _table_schema(PLUGIN_KEYS),
         },
         "$defs": defs,

@@ -19,7 +19,7 @@ from fra.core.host.context import Budgets, HostContext, now_ms
 from fra.core.host.events import EventBus
 from fra.core.host.failures import Failures
 from fra.core.host.handle import ExchangeHandle
-from fra.core.host.journal import OrderJournal
+from fra.core.host.journals import Journals
 from fra.core.host.options import structure_options
 from fra.core.host.policy import PluginRow, PluginState
 from fra.core.host.registry import PluginRegistry
@@ -49,14 +49,14 @@ class PluginLoader:
         *,
         bus: EventBus | None = None,
         budgets: Budgets | None = None,
-        journal: OrderJournal | None = None,
+        journals: Journals | None = None,
         exchange: Callable[[str, str], Awaitable[ExchangeHandle]] | None = None,
     ) -> None:
         """``exchange(asking, name)`` finds the handle of another exchange for a plugin that is built on it."""
         self.registry = registry
         self.bus = bus if bus is not None else EventBus()
         self._budgets = budgets if budgets is not None else Budgets()
-        self._journal = journal
+        self._journals = journals if journals is not None else Journals()
         self._exchange = exchange if exchange is not None else self._only_loaded
         self._loaded: dict[str, _Loaded] = {}
 
@@ -70,7 +70,7 @@ class PluginLoader:
             raise ConfigError(
                 f"{config.name!r} is loaded already", path=f"exchanges.{config.name}", cure="unload or reload it"
             )
-        handle = ExchangeHandle(config, bus=self.bus, journal=self._journal)
+        handle = ExchangeHandle(config, bus=self.bus, journals=self._journals)
         try:
             loaded = await self._start(config, handle)
         except BaseException:

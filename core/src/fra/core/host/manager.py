@@ -23,6 +23,7 @@ from fra.core.host.events import EventBus
 from fra.core.host.failures import Failures
 from fra.core.host.handle import ExchangeHandle
 from fra.core.host.journal import OrderJournal
+from fra.core.host.journals import Journals
 from fra.core.host.loader import PluginLoader
 from fra.core.host.registry import PluginRegistry
 
@@ -47,7 +48,9 @@ class PluginManager:
         journal: OrderJournal | None = None,
         only: Iterable[str] | None = None,
     ) -> None:
-        """``only`` names the instances to start; None: all that are configured."""
+        """``only`` names the instances to start; None: all that are configured. ``journal`` takes the orders of all of
+        them; None: each account has the one that the configuration says, by default a file.
+        """
         self._given_registry = registry
         self._registry = registry
         self.events = bus if bus is not None else EventBus()
@@ -55,6 +58,7 @@ class PluginManager:
         self._only = None if only is None else tuple(only)
         self._config_manager: ConfigManager | None = None
         self._loader: PluginLoader | None = None
+        self._journals: Journals | None = None
         self._starts: dict[str, asyncio.Task[ExchangeHandle]] = {}
         self._waits: dict[str, set[str]] = {}
         self._failures: dict[str, FraError] = {}
@@ -122,11 +126,12 @@ class PluginManager:
             self._hook_failures = self.events.load_hooks(
                 self.registry, enabled=hooks.enabled, disabled=hooks.disabled, options=hooks.options
             )
+            self._journals = Journals(self.config_manager.journal.folder, given=self._journal)
             self._loader = PluginLoader(
                 self.registry,
                 bus=self.events,
                 budgets=Budgets(),
-                journal=self._journal,
+                journals=self._journals,
                 exchange=self._exchange,
             )
             self.events.emit(HostStarted(timestamp_ms=now_ms(), host=_View(self)))
@@ -212,6 +217,8 @@ class PluginManager:
                 now = [name for name in waiting if name not in needed] or waiting
                 await asyncio.gather(*(self._loader.unload_plugin(name) for name in now))
                 waiting = [name for name in waiting if name not in now]
+        if self._journals is not None:
+            await self._journals.close()
         self.events.emit(HostStopped(timestamp_ms=now_ms()))
         await self.events.close()
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from time import monotonic
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, final
 
 import attrs
 
-from fra.core.contract.capabilities import ExchangeCapabilities, Operation
 from fra.core.contract.errors import (
     DuplicateOrder,
     ExchangeAPIError,
@@ -23,13 +21,11 @@ from fra.core.contract.errors import (
     ExchangeRateLimitError,
     FraError,
     NotSupported,
-    OrderNotFound,
     OrderOutcomeUnknown,
-    PermissionDenied,
     StreamGap,
     SymbolNotFound,
 )
-from fra.core.contract.events import ErrorRaised, Event, FillReceived, OrderChanged, OrderProposed, OrderRefused
+from fra.core.contract.events import Event, FillReceived, OrderChanged, OrderProposed, OrderRefused
 from fra.core.contract.exchange import ExchangePluginInterface
 from fra.core.contract.orders import Fill, Order, OrderRequest, OrderStatus, UserEvent
 from fra.core.contract.streams import StreamSource, StreamStatus, Upstream
@@ -37,7 +33,9 @@ from fra.core.contract.symbol import Symbol
 from fra.core.host.client_ids import ClientOrderIds
 from fra.core.host.failures import Failures
 from fra.core.host.instruments import check_order
-from fra.core.host.journal import JournalEntry, OrderJournal
+from fra.core.host.journal import UNSETTLED, OrderJournal
+from fra.core.host.outcomes import Outcomes
+from fra.core.host.recovery import Intent, RecoveredOrder, Recovery
 from fra.core.host.tracker import OrderTracker
 from fra.core.toolkit.budget import BudgetExceeded
 
@@ -51,10 +49,8 @@ _REFUSALS: Final = (
     SymbolNotFound,
 )
 """What says for certain that no order came to be."""
-_FIRST_DELAY: Final = 0.1
-_LONGEST_DELAY: Final = 15.0
-_NO_OLDER_MS: Final = 3_600_000
-"""An order that ended, and is so much older than the question, is an earlier one of that name. Clocks may be off."""
+_SENDING: Final = 60.0
+"""Seconds that an order may wait for its turn, beyond the time-out of its request. Then it is given up."""
 _UNANSWERED: Final = 10_000
 
 
@@ -68,7 +64,7 @@ class OrderDesk:
         *,
         plugin: Callable[[], ExchangePluginInterface],
         veto: Callable[[OrderProposed], Awaitable[None]],
-        journal: OrderJournal,
+        symbol: Callable[[str], Awaitable[Symbol]],
         failures: Failures,
         emit: Callable[[Event], None],
         now_ms: Callable[[], int],
@@ -77,24 +73,35 @@ class OrderDesk:
     ) -> None:
         """``veto`` raises OrderVetoed; whatever else it raises stops the order just the same.
 
-        For ``patience`` seconds a caller waits for an unknown outcome to be found out, for ``horizon`` seconds it is
-        asked for at all.
+        For ``patience`` seconds, the time-out of one request, a caller waits for an unknown outcome to be found out;
+        for ``horizon`` seconds it is asked for at all, and whenever :meth:`recover` is called.
         """
         self._exchange = exchange
         self._plugin = plugin
         self._veto = veto
-        self._journal = journal
         self._failures = failures
         self._emit = emit
         self._now_ms = now_ms
         self._patience = patience
-        self._horizon = horizon
         self._tracker = OrderTracker()
         self._streamed = OrderTracker()
-        self._told: dict[tuple[str, str], asyncio.Event] = {}
-        self._asking: set[asyncio.Task[None]] = set()
+        self._outcomes = Outcomes(
+            exchange,
+            recovery=Recovery(plugin=plugin, symbol=symbol, failures=failures, now_ms=now_ms),
+            tracker=self._tracker,
+            seen=self.seen,
+            failures=failures,
+            emit=emit,
+            now_ms=now_ms,
+            horizon=horizon,
+        )
+        self._sending: set[asyncio.Future[None]] = set()
         self._unanswered: OrderedDict[tuple[str, str], None] = OrderedDict()
         self.ids = ClientOrderIds(None)
+
+    def use(self, journal: OrderJournal) -> None:
+        """Write down orders there from now on, and settle in the background what was left open in it."""
+        self._outcomes.use(journal)
 
     # --- sending
 
@@ -120,6 +127,7 @@ class OrderDesk:
         name = request.client_order_id
         assert name is not None
         self.ids.check(name, exchange=self._exchange)
+        await self._outcomes.ready()
         self._check_unused(request, name)
         await self._veto(OrderProposed(exchange=self._exchange, timestamp_ms=self._now_ms(), request=request))
         self._check_unused(request, name)  # the veto took its time
@@ -128,31 +136,40 @@ class OrderDesk:
         return order
 
     async def _send(self, request: OrderRequest, name: str, symbol: Symbol) -> Order:
-        self._tracker.expect(request)
+        within = _SENDING + self._patience
+        sending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sending.add(sending)
         try:
-            await self._note(request, name, OrderStatus.PENDING)
-        except BaseException as error:
-            self._tracker.forget(request.symbol, name)
-            if not isinstance(error, Exception):
+            self._tracker.expect(request)
+            try:
+                intent = await self._outcomes.write_down(request, name, symbol, within=within)
+            except BaseException:
+                self._tracker.forget(request.symbol, name)
                 raise
-            raise FraError(f"nothing was sent: the order journal failed: {type(error).__name__}: {error}") from error
-        self._unanswered[request.symbol, name] = None
+            return await self._send_once(intent, symbol, within)
+        finally:
+            sending.set_result(None)
+            self._sending.discard(sending)
+
+    async def _send_once(self, intent: Intent, symbol: Symbol, within: float) -> Order:
+        self._unanswered[intent.key] = None
         if len(self._unanswered) > _UNANSWERED:
             self._unanswered.popitem(last=False)
         try:
-            order = await self._plugin().create_order(request, symbol)
+            async with asyncio.timeout(within):
+                order = await self._plugin().create_order(intent.request, symbol)
         except BaseException as error:
-            failure = self._outcome(error, name)
+            failure = self._outcome(error, intent.name)
             if isinstance(failure, OrderOutcomeUnknown):
-                return await self._unknown(request, name, symbol, error, failure)
-            self._tracker.forget(request.symbol, name)
-            self._unanswered.pop((request.symbol, name), None)
-            await self._note_afterwards(request, name, OrderStatus.REJECTED, reason=str(failure))
+                return await self._unknown(intent, error, failure)
+            self._tracker.forget(*intent.key)
+            self._unanswered.pop(intent.key, None)
+            await self._outcomes.note(intent, OrderStatus.REJECTED, reason=str(failure))
             if failure is error:
                 raise
             raise failure from failure.__cause__
         order = self.seen(order)
-        await self._note_afterwards(request, name, order.status, order=order)
+        await self._outcomes.note(intent, order.status, order=order)
         return order
 
     def _check_unused(self, request: OrderRequest, name: str) -> None:
@@ -197,10 +214,7 @@ class OrderDesk:
         return news
 
     def _tell(self, order: Order, before: Order | None) -> None:
-        if order.client_order_id is not None and order.status not in (OrderStatus.PENDING, OrderStatus.UNKNOWN):
-            told = self._told.get((order.symbol, order.client_order_id))
-            if told is not None:
-                told.set()
+        self._outcomes.told(order)
         old = None if before is None else before.status
         self._emit(OrderChanged(exchange=self._exchange, timestamp_ms=self._now_ms(), order=order, old=old))
 
@@ -223,66 +237,36 @@ class OrderDesk:
 
     # --- unknown outcomes
 
-    async def _unknown(
-        self, request: OrderRequest, name: str, symbol: Symbol, error: BaseException, failure: OrderOutcomeUnknown
-    ) -> Order:
+    async def _unknown(self, intent: Intent, error: BaseException, failure: OrderOutcomeUnknown) -> Order:
         """Nobody knows what became of it: ask, for a while in front of the caller and then behind their back."""
-        known = self._tracker.get(request.symbol, client_order_id=name)
+        symbol, name = intent.key
+        known = self._tracker.get(symbol, client_order_id=name)
         if known is None or known.status is OrderStatus.PENDING:
-            self.seen(Order.of(request, status=OrderStatus.UNKNOWN))
-        told = self._told[request.symbol, name] = asyncio.Event()
-        if known is not None and known.status not in (OrderStatus.PENDING, OrderStatus.UNKNOWN):
-            told.set()  # the stream was faster than the answer that did not come
-        task = asyncio.create_task(self._find_out(request, name, symbol, told), name=f"fra outcome of {name}")
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
-        await self._note_afterwards(request, name, OrderStatus.UNKNOWN, reason=str(failure))
+            self.seen(Order.of(intent.request, status=OrderStatus.UNKNOWN))
+        if known is not None and known.status not in UNSETTLED:
+            intent.told.set()  # the stream was faster than the answer that did not come
+        asking = self._outcomes.follow_up(intent)
+        await self._outcomes.note(intent, OrderStatus.UNKNOWN, reason=str(failure))
         if not isinstance(error, Exception):
             raise error  # a cancelled caller is cancelled; the desk knows that the order may live
-        await asyncio.wait((task,), timeout=self._patience)
-        known = self._tracker.get(request.symbol, client_order_id=name)
-        if told.is_set() and known is not None:
+        await asyncio.wait((asking,), timeout=self._patience)
+        known = self._tracker.get(symbol, client_order_id=name)
+        if intent.told.is_set() and known is not None:
             return known
         if failure is error:
             raise failure
         raise failure from failure.__cause__
 
-    async def _find_out(self, request: OrderRequest, name: str, symbol: Symbol, told: asyncio.Event) -> None:
-        """Ask until the venue has said what became of the order. That it does not know it proves nothing."""
-        supported: ExchangeCapabilities = self._plugin().capabilities
-        begun, delay, oldest_ms = monotonic(), _FIRST_DELAY, self._now_ms() - _NO_OLDER_MS
-        try:
-            while not told.is_set() and supported.support(Operation.GET_ORDER, symbol.kind):
-                try:
-                    order = await self._plugin().get_order(None, symbol, client_order_id=name)
-                    if not order.status.final or order.created_ms is None or order.created_ms >= oldest_ms:
-                        self.seen(order)
-                except OrderNotFound:
-                    pass
-                except Exception as error:
-                    if _will_never_tell(self._failures.complete(error, "get_order")):
-                        break
-                if monotonic() - begun > self._horizon:
-                    break
-                try:
-                    async with asyncio.timeout(delay):
-                        await told.wait()
-                except TimeoutError:
-                    delay = min(delay * 2, _LONGEST_DELAY)
-            known = self._tracker.get(request.symbol, client_order_id=name)
-            if told.is_set() and known is not None:
-                await self._note_afterwards(request, name, known.status, order=known)
-        finally:
-            if self._told.get((request.symbol, name)) is told and told.is_set():
-                del self._told[request.symbol, name]
+    async def recover(self) -> Sequence[RecoveredOrder]:
+        """Ask now for every order whose outcome is not known; those, and what was found out since the last call."""
+        return await self._outcomes.recover()
 
     async def close(self) -> None:
-        """Ask no more. Idempotent."""
-        tasks = tuple(self._asking)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        """Let those that are on their way come to their ends, within the time-out; then ask no more. Idempotent."""
+        self._outcomes.stop_asking()
+        if self._sending:
+            await asyncio.wait(tuple(self._sending), timeout=self._patience)
+        await self._outcomes.close()
 
     def _outcome(self, error: BaseException, client_order_id: str) -> FraError:
         """A refusal as it is; anything else leaves open what became of the order."""
@@ -301,54 +285,6 @@ class OrderDesk:
         )
         unknown.__cause__ = cause
         return unknown
-
-    async def _note_afterwards(
-        self,
-        request: OrderRequest,
-        client_order_id: str,
-        status: OrderStatus,
-        *,
-        order: Order | None = None,
-        reason: str | None = None,
-    ) -> None:
-        """A journal that fails now must not hide what became of the order."""
-        try:
-            await self._note(request, client_order_id, status, order=order, reason=reason)
-        except Exception as error:
-            failure = self._failures.complete(error, "the order journal")
-            self._emit(
-                ErrorRaised(
-                    exchange=self._exchange, timestamp_ms=self._now_ms(), where="the order journal", error=failure
-                )
-            )
-
-    async def _note(
-        self,
-        request: OrderRequest,
-        client_order_id: str,
-        status: OrderStatus,
-        *,
-        order: Order | None = None,
-        reason: str | None = None,
-    ) -> None:
-        await self._journal.record(
-            JournalEntry(
-                exchange=self._exchange,
-                client_order_id=client_order_id,
-                timestamp_ms=self._now_ms(),
-                request=request,
-                status=status,
-                order=order,
-                reason=reason,
-            )
-        )
-
-
-def _will_never_tell(failure: FraError) -> bool:
-    """A bare 403 is a firewall's, which lets in again; with a code it is the venue's own word."""
-    if isinstance(failure, PermissionDenied):
-        return failure.code is not None
-    return isinstance(failure, ExchangeAuthError | NotSupported)
 
 
 @final
