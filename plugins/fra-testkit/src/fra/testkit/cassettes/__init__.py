@@ -1,0 +1,44 @@
+"""Cassettes for adapter authors: vcrpy with a filter, and a linter that proves what the filter did.
+
+`recorded` plays an exchange from a file, or records it anew. Every YAML or JSON file below a folder called `cassettes`
+is linted by pytest where this kit is installed, and by `python -m fra.testkit.cassettes PATH…`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from fra.testkit.cassettes.lint import CassetteLeaks, Finding, lint, lint_all
+from fra.testkit.cassettes.privacy import MASK, VENUES, Privacy, VenueNames
+from fra.testkit.cassettes.scrub import HOST, Scrubber
+
+if TYPE_CHECKING:
+    from fra.testkit.cassettes.tape import cassette, recorded, recorder, recording, unplayed
+
+__all__ = [
+    "HOST",
+    "MASK",
+    "VENUES",
+    "CassetteLeaks",
+    "Finding",
+    "Privacy",
+    "Scrubber",
+    "VenueNames",
+    "cassette",
+    "lint",
+    "lint_all",
+    "recorded",
+    "recorder",
+    "recording",
+    "unplayed",
+]
+
+_LATER: Final = frozenset(("cassette", "recorded", "recorder", "recording", "unplayed"))
+"""What needs vcrpy: whoever only lints does not pay for it."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.tape"), name)
+        return value

@@ -1,0 +1,23 @@
+"""`python -m fra.testkit.cassettes PATH…`: the linter as a command. A line for each finding; 1 when there is one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from fra.testkit.cassettes.lint import lint_all
+
+
+def main(arguments: list[str]) -> int:
+    """Lint the cassettes and folders named, the folder at hand when none is."""
+    missing = [path for path in arguments if not Path(path).exists()]
+    findings = lint_all([Path(path) for path in arguments or ["."] if path not in missing])
+    for path in missing:
+        sys.stderr.write(f"{path}: there is no such file\n")
+    for finding in findings:
+        sys.stdout.write(f"{finding}\n")
+    return 2 if missing else int(bool(findings))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,123 @@
+"""The filter: what a request and an answer become before they are written down."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import attrs
+
+from fra.testkit.cassettes.privacy import ACCOUNT_IN_PATH, MASK, Privacy
+
+if TYPE_CHECKING:
+    from vcr.request import Request  # type: ignore[import-untyped]
+
+HOST: Final = "venue.invalid"
+"""Where every recorded request goes: which server answered is no part of a cassette."""
+
+FORM: Final = re.compile(r"[\w.~%-]+=[^\s&]*(?:&[\w.~%-]+=[^\s&]*)*")
+"""A form body or a query."""
+
+_NUMBER: Final = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+_FIELD: Final = re.compile(
+    rf'"(?P<name>[^"\\]+)"(?P<colon>\s*:\s*)(?P<value>"(?:[^"\\]|\\.)*"|{_NUMBER}|\[[^\[\]{{}}]*\])'
+)
+_NESTED: Final = re.compile(
+    rf'(?P<quote>\\+")(?P<name>[^"\\]+)(?P=quote)(?P<colon>\s*:\s*)(?P<value>(?P=quote)[^"\\]*(?P=quote)|{_NUMBER})'
+)
+"""A field of JSON that stands in a JSON text."""
+
+
+@attrs.frozen
+class Scrubber:
+    """Takes out what ``privacy`` names; what is left stays as the venue wrote it, character for character."""
+
+    privacy: Privacy = attrs.field(factory=Privacy)
+
+    def request(self, request: Request) -> Request:
+        """A request as it may be kept: no key, no signature, no time of signing, no host."""
+        request.headers = {
+            name: MASK if self.privacy.is_hidden(name) else self.privacy.mask(_text(value), request=True, name=name)
+            for name, value in request.headers.items()
+        }
+        parts = urlsplit(request.uri)
+        request.uri = urlunsplit(("http", HOST, self._path(parts.path), self._form(parts.query), ""))
+        if request.body and (body := _decoded(request.body)) is not None:
+            request.body = self._body(body, request=True).encode()
+        return request
+
+    def response(self, response: dict[str, Any]) -> dict[str, Any]:
+        """An answer as it may be kept: no account, no token, no cookie."""
+        headers = response["headers"]
+        response["headers"] = {
+            name: [MASK]
+            if self.privacy.is_private(name)
+            else [self.privacy.mask(value, request=False, name=name) for value in values]
+            for name, values in headers.items()
+        }
+        body = response["body"].get("string")
+        if body and (text := _decoded(body)) is not None:
+            scrubbed = self._body(text, request=False).encode()
+            response["body"]["string"] = scrubbed
+            for name, values in headers.items():
+                if name.lower() == "content-length" and values:
+                    response["headers"][name] = [str(len(scrubbed))]
+        return response
+
+    def _path(self, path: str) -> str:
+        path = ACCOUNT_IN_PATH.sub(lambda found: f"{found['what']}/{_masked(found['id'])}", path)
+        return "/".join(self.privacy.mask(part, request=True) for part in path.split("/"))
+
+    def _body(self, text: str, *, request: bool) -> str:
+        if FORM.fullmatch(text):
+            return self._form(text)
+        text = _FIELD.sub(lambda field: self._field(field, request), text)
+        text = _NESTED.sub(self._nested, text)
+        return self.privacy.mask(text, request=False)
+
+    def _field(self, field: re.Match[str], request: bool) -> str:
+        name, colon, value = field["name"], field["colon"], field["value"]
+        if self.privacy.is_private(name):
+            value = "[]" if value.startswith("[") else _masked_json(value, mark='"')
+        elif request and value.startswith('"'):
+            value = self.privacy.mask(value, request=True, name=name)
+        return f'"{name}"{colon}{value}'
+
+    def _nested(self, field: re.Match[str]) -> str:
+        mark, name, value = field["quote"], field["name"], field["value"]
+        if self.privacy.is_private(name):
+            value = _masked_json(value, mark=mark)
+        return f"{mark}{name}{mark}{field['colon']}{value}"
+
+    def _form(self, query: str) -> str:
+        pairs = parse_qsl(query, keep_blank_values=True)
+        kept = [
+            (name, MASK if self.privacy.is_hidden(name) else self.privacy.mask(value, request=True, name=name))
+            for name, value in pairs
+        ]
+        return query if kept == pairs else urlencode(kept, quote_via=quote)
+
+
+def _masked(value: str) -> str:
+    return "0" if value.isdecimal() else MASK
+
+
+def _masked_json(value: str, *, mark: str) -> str:
+    if value == mark * 2:
+        return value
+    return f"{mark}{MASK}{mark}" if value.startswith(mark) else "0"
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _decoded(body: bytes | str | object) -> str | None:
+    """Its text; None for bytes that are none, which the linter refuses."""
+    if not isinstance(body, bytes):
+        return str(body)
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
