@@ -60,6 +60,14 @@ class PluginContext(ABC):
         the same egress address (proxy).
         """
 
+    def before_order(self) -> None:
+        """To be called at the last moment before an order is written to the wire.
+
+        Raises ExchangeConnectionError with ``sent=False`` where this process may not write it any more: another may
+        have taken the account over while it waited.
+        """
+        return  # nobody shares the account
+
     @abstractmethod
     def connection_changed(self, status: ConnectionStatus, reason: str | None = None) -> None:
         """The adapter's connections as a whole are now ``status``."""

@@ -69,12 +69,14 @@ class HostContext(PluginContext):
         budgets: Budgets,
         on_status: Callable[[ConnectionStatus, str | None], None],
         exchange: Callable[[str], Awaitable[ExchangeHandle]],
+        fence: Callable[[str], None] | None = None,
     ) -> None:
         self._config = config
         self._bus = bus
         self._budgets = budgets
         self._on_status = on_status
         self._exchange = exchange
+        self._fence = fence
         self._removers: list[Callable[[], None]] = []
         self._limited: set[str] = set()
         self._closed = False
@@ -128,6 +130,10 @@ class HostContext(PluginContext):
                 by_venue=by_venue,
             )
         )
+
+    def before_order(self) -> None:
+        if self._fence is not None:
+            self._fence(self.exchange_name)
 
     def connection_changed(self, status: ConnectionStatus, reason: str | None = None) -> None:
         if not self._closed:

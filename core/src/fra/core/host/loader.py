@@ -50,13 +50,18 @@ class PluginLoader:
         bus: EventBus | None = None,
         budgets: Budgets | None = None,
         journals: Journals | None = None,
+        fence: Callable[[str], None] | None = None,
         exchange: Callable[[str, str], Awaitable[ExchangeHandle]] | None = None,
     ) -> None:
-        """``exchange(asking, name)`` finds the handle of another exchange for a plugin that is built on it."""
+        """``exchange(asking, name)`` finds the handle of another exchange for a plugin that is built on it.
+
+        ``fence(name)`` is asked before each order is written to the wire, and raises when it must not be.
+        """
         self.registry = registry
         self.bus = bus if bus is not None else EventBus()
         self._budgets = budgets if budgets is not None else Budgets()
         self._journals = journals if journals is not None else Journals()
+        self._fence = fence
         self._exchange = exchange if exchange is not None else self._only_loaded
         self._loaded: dict[str, _Loaded] = {}
 
@@ -149,6 +154,7 @@ class PluginLoader:
             budgets=self._budgets,
             on_status=on_status,
             exchange=lambda name: self._exchange(config.name, name),
+            fence=self._fence,
         )
         patience = _START_TIMEOUTS * config.timeout
         if not reloading:

@@ -46,15 +46,19 @@ class PluginManager:
         registry: PluginRegistry | None = None,
         bus: EventBus | None = None,
         journal: OrderJournal | None = None,
+        fence: Callable[[str], None] | None = None,
         only: Iterable[str] | None = None,
     ) -> None:
         """``only`` names the instances to start; None: all that are configured. ``journal`` takes the orders of all of
-        them; None: each account has the one that the configuration says, by default a file.
+        them; None: each account has the one that the configuration says, by default a file. ``fence(name)`` is asked
+        at the last moment before an order of that instance leaves: raising ExchangeConnectionError(sent=False), it
+        stops the order (for accounts that several processes take turns on).
         """
         self._given_registry = registry
         self._registry = registry
         self.events = bus if bus is not None else EventBus()
         self._journal = journal
+        self._fence = fence
         self._only = None if only is None else tuple(only)
         self._config_manager: ConfigManager | None = None
         self._loader: PluginLoader | None = None
@@ -75,10 +79,11 @@ class PluginManager:
         registry: PluginRegistry | None = None,
         bus: EventBus | None = None,
         journal: OrderJournal | None = None,
+        fence: Callable[[str], None] | None = None,
         only: Iterable[str] | None = None,
     ) -> Self:
         """A manager for ``configuration``; raises ConfigError for one that is wrong."""
-        manager = cls(registry=registry, bus=bus, journal=journal, only=only)
+        manager = cls(registry=registry, bus=bus, journal=journal, fence=fence, only=only)
         if isinstance(configuration, ConfigManager):
             manager.set_config_manager(configuration)
         elif isinstance(configuration, Mapping):
@@ -132,6 +137,7 @@ class PluginManager:
                 bus=self.events,
                 budgets=Budgets(),
                 journals=self._journals,
+                fence=self._fence,
                 exchange=self._exchange,
             )
             self.events.emit(HostStarted(timestamp_ms=now_ms(), host=_View(self)))

@@ -99,6 +99,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         used: Callable[[Endpoint[object], Mapping[str, str]], Iterable[tuple[str, int]]] | None = None,
         sync_clock: Callable[[], object] | None = None,
+        before_order: Callable[[], None] | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._config = config
@@ -114,6 +115,7 @@ class HttpClient:
         self._headers = dict(headers or {})
         self._used = used
         self._sync_clock = sync_clock
+        self._before_order = before_order
         self._rng = rng if rng is not None else random.Random()
         self._known_key = False
 
@@ -178,6 +180,8 @@ class HttpClient:
     async def _attempt(self, endpoint: Endpoint[R], values: Mapping[str, object], costs: Costs) -> Timed[R]:
         granted = time.monotonic()
         url, request = self._prepare(endpoint, values)
+        if endpoint.outcome_id is not None and self._before_order is not None:
+            self._before_order()
         offset = self._now_ms() - time.perf_counter() * 1000
         sent = time.perf_counter()
         failure: ExchangeError

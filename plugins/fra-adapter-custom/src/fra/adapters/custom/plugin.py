@@ -161,6 +161,7 @@ class CustomExchangePlugin(ExchangePluginInterface):
             headers=self.headers(),
             used=self.used,
             sync_clock=self.clock.sync,
+            before_order=context.before_order,
         )
         self.streams = StreamClient(
             config,
