@@ -528,7 +528,7 @@ class ExchangeHandle:
         """Ask ``plugin`` from now on, streams included."""
         self._failures.learn(config.secrets())
         self._plugin = plugin
-        self._desk.ids = ClientOrderIds(plugin.describe().client_order_id_rule)
+        self._desk.ids = ClientOrderIds(plugin.get_metadata().client_order_id_rule)
         self._desk.use(self._journals.of(config, plugin.get_metadata()))
         await self._hub.repoint(plugin)
         has_account = config.has_credentials or not plugin.get_metadata().account_needs_credentials
