@@ -14,25 +14,37 @@ if TYPE_CHECKING:
     from fra.testkit.outcomes import NotEvaluated, Outcome, ensure
     from fra.testkit.scripted import Answer, Asked, ScriptedSocket, ScriptedVenue, messages
     from fra.testkit.topics import Conformance
+    from fra.testkit.topics.account import AccountConformance
     from fra.testkit.topics.capabilities import CapabilitiesConformance
+    from fra.testkit.topics.errors import ErrorsConformance
     from fra.testkit.topics.funding import FundingConformance
     from fra.testkit.topics.lifecycle import LifecycleConformance
+    from fra.testkit.topics.limits import LimitsConformance
     from fra.testkit.topics.market_data import MarketDataConformance
+    from fra.testkit.topics.orders import OrdersConformance
+    from fra.testkit.topics.reload import ReloadConformance
+    from fra.testkit.topics.streams import StreamsConformance
     from fra.testkit.venue import VenueUnderTest
 
 __all__ = [
+    "AccountConformance",
     "Answer",
     "Asked",
     "CapabilitiesConformance",
     "Conformance",
+    "ErrorsConformance",
     "Faults",
     "FundingConformance",
     "LifecycleConformance",
+    "LimitsConformance",
     "MarketDataConformance",
     "NotEvaluated",
+    "OrdersConformance",
     "Outcome",
+    "ReloadConformance",
     "ScriptedSocket",
     "ScriptedVenue",
+    "StreamsConformance",
     "Topic",
     "VenueUnderTest",
     "check",
@@ -41,18 +53,24 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "AccountConformance": "topics.account",
     "Answer": "scripted",
     "Asked": "scripted",
     "CapabilitiesConformance": "topics.capabilities",
     "Conformance": "topics",
+    "ErrorsConformance": "topics.errors",
     "Faults": "faults",
     "FundingConformance": "topics.funding",
     "LifecycleConformance": "topics.lifecycle",
+    "LimitsConformance": "topics.limits",
     "MarketDataConformance": "topics.market_data",
     "NotEvaluated": "outcomes",
+    "OrdersConformance": "topics.orders",
     "Outcome": "outcomes",
+    "ReloadConformance": "topics.reload",
     "ScriptedSocket": "scripted",
     "ScriptedVenue": "scripted",
+    "StreamsConformance": "topics.streams",
     "Topic": "conformance",
     "VenueUnderTest": "venue",
     "ensure": "outcomes",

@@ -13,6 +13,7 @@ import attrs
 from fra.core import (
     BookView,
     ExchangeCapabilities,
+    ExchangeConnectionError,
     ExchangeHandle,
     ExchangePluginInterface,
     FraError,
@@ -145,9 +146,11 @@ class Bench:
 
     def _admit(self, name: str, needs: Needs, case: Case) -> None:
         """Raises NotRun where a test would say nothing."""
+        if needs.started:
+            _ = self.main
         kind = case if isinstance(case, MarketKind) else case[1] if isinstance(case, tuple) else None
         asked = [*needs.claims]
-        if isinstance(case, tuple):
+        if isinstance(case, tuple) and needs.scope != "empty":
             asked.append(case[0])
         for operation in asked:
             if not self.claims(operation, kind):
@@ -183,7 +186,9 @@ class Bench:
     def main(self) -> Running:
         """The shared instance. Raises NotEvaluated when it does not start: one test says why."""
         if self._main is None:
-            raise NotEvaluated(f"it does not start: {self.start_error}")
+            away = self.venue.live and isinstance(self.start_error, ExchangeConnectionError)
+            reason = "the venue cannot be reached" if away else "it does not start, which another test judges"
+            raise NotEvaluated(f"{reason}: {self.start_error}")
         return self._main
 
     @property

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
-from fra.core import ExchangeCapabilities, KlineInterval, MarketKind, Operation, Subscription, Symbol
+from fra.core import ExchangeCapabilities, KlineInterval, MarginMode, MarketKind, Operation, Subscription, Symbol
 
 KLINES: Final = KlineInterval.M1
 DEPTH: Final = 5
@@ -36,6 +37,13 @@ STREAMS: Final[Mapping[Operation, Callable[[Any, Symbol], Any]]] = {
     Operation.SUBSCRIBE_KLINES: lambda ask, symbol: ask.subscribe_klines(symbol, KLINES),
     Operation.SUBSCRIBE_FUNDING_RATE: lambda ask, symbol: ask.subscribe_funding_rate(symbol),
 }
+ACTIONS: Final[Mapping[Operation, Callable[[Any, Symbol], Awaitable[Any]]]] = {
+    Operation.SET_LEVERAGE: lambda ask, symbol: ask.set_leverage(symbol, Decimal(1)),
+    Operation.SET_MARGIN_MODE: lambda ask, symbol: ask.set_margin_mode(symbol, MarginMode.CROSS),
+    Operation.CANCEL_ORDER: lambda ask, symbol: ask.cancel_order("1", symbol),
+    Operation.GET_ORDER: lambda ask, symbol: ask.get_order("1", symbol),
+}
+"""Calls that are tried only where they are not claimed, and only through the host, which refuses them."""
 ACCOUNT: Final = frozenset(
     (
         Operation.GET_BALANCE,
@@ -78,3 +86,13 @@ def cells(operations: Iterable[Operation], capabilities: ExchangeCapabilities) -
         if kind.is_swap or operation not in _OF_SWAPS or capabilities.support(operation, kind)
         if kind.is_derivative or operation is not Operation.GET_POSITIONS or capabilities.support(operation, kind)
     ]
+
+
+def empty_cells(capabilities: ExchangeCapabilities) -> list[tuple[Operation, MarketKind]]:
+    """The cells that an adapter does not claim for the market kinds that it knows, of calls that name a symbol."""
+    named = [each for each in (*READS, *STREAMS, *ACTIONS) if each not in _UNNAMED]
+    return [(each, kind) for each in named for kind in kinds_of(capabilities) if not capabilities.support(each, kind)]
+
+
+_UNNAMED: Final = frozenset((Operation.GET_SYMBOLS, Operation.GET_BALANCE))
+"""What names no market kind: it is there for all of them, or for none."""

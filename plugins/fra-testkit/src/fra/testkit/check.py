@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from fra.testkit.bench import Bench
 
 Case = MarketKind | Operation | tuple[Operation, MarketKind] | None
-Scope = Literal["adapter", "kind", "swap", "read", "stream", "operation"]
+Scope = Literal["adapter", "kind", "swap", "read", "stream", "empty", "operation"]
 """What a test is run for: the adapter once; each market kind; each kind that pays funding; each cell of reading calls
-or of streams; each operation."""
+or of streams; each cell that is not claimed; each operation."""
 
 
 @attrs.frozen(kw_only=True)
@@ -29,6 +29,8 @@ class Needs:
     faults: tuple[str, ...] = ()
     counts: tuple[str, ...] = ()
     """Counters of VenueUnderTest that it reads."""
+    started: bool = True
+    """Whether it needs the adapter to have started."""
 
 
 class Test(Protocol):
@@ -47,6 +49,7 @@ def check(
     trading: bool = False,
     faults: Sequence[str] = (),
     counts: Sequence[str] = (),
+    started: bool = True,
 ) -> Callable[[Callable[..., Awaitable[None]]], Test]:
     """Make a test of an async method ``(self, bench)``, or ``(self, bench, case)`` where the scope has cases.
 
@@ -59,6 +62,7 @@ def check(
         trading=trading,
         faults=tuple(faults),
         counts=tuple(counts),
+        started=started,
     )
 
     def decorate(function: Callable[..., Awaitable[None]]) -> Test:

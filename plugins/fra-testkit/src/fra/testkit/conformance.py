@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import ClassVar
 
 from fra.core import ExchangeCapabilities, ExchangePluginInterface, Operation
-from fra.testkit.calls import READS, STREAMS, cells, kinds_of
+from fra.testkit.calls import READS, STREAMS, cells, empty_cells, kinds_of
 from fra.testkit.check import Case, Needs
 from fra.testkit.venue import VenueUnderTest
 
@@ -54,6 +54,8 @@ def cases_of(needs: Needs, capabilities: ExchangeCapabilities) -> list[Case]:
         return [*cells(READS, capabilities)]
     if needs.scope == "stream":
         return [*cells(STREAMS, capabilities)]
+    if needs.scope == "empty":
+        return [*empty_cells(capabilities)]
     if needs.scope == "operation":
         return [*Operation]
     return [None]

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import attrs
 
-from fra.core import MarketKind
+from fra.core import MarketKind, Symbol
 from fra.testkit.faults import Faults
 
 
@@ -31,8 +31,9 @@ class VenueUnderTest:
     """How many REST requests have come to the venue so far."""
     order_requests: Callable[[], int] | None = None
     """How many requests to place an order have come so far, whatever became of them."""
-    position: Callable[[str], Decimal] | None = None
-    """The account's true position in a symbol: base coin (quote coin for inverse), negative when short."""
+    bought: Callable[[Symbol], Decimal] | None = None
+    """How much of a symbol the account has bought less sold, by the venue's own books: in base coin (quote coin for
+    inverse), before fees."""
     faults: Faults = attrs.field(factory=Faults)
     stale_after: float = 5.0
     """Seconds of silence after which a stream must not look live any more; set the adapter's options to it."""

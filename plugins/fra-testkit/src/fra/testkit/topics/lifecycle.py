@@ -26,7 +26,7 @@ class LifecycleConformance(Topic):
 
     topic = "lifecycle"
 
-    @check()
+    @check(started=False)
     async def test_it_starts(self, bench: Bench) -> None:
         """The configured instance connects."""
         error = bench.start_error
@@ -35,7 +35,7 @@ class LifecycleConformance(Topic):
         if error is not None:
             raise Broken(f"it does not start: {error} → see the cause above") from error
 
-    @check()
+    @check(started=False)
     async def test_it_describes_itself_before_there_is_an_instance(self, bench: Bench) -> None:
         """`fra plugins` and the configuration ask the class, with no network."""
         about = bench.adapter.cls.describe()
@@ -45,13 +45,13 @@ class LifecycleConformance(Topic):
     @check(counts=("requests",))
     async def test_initialize_sends_nothing(self, bench: Bench) -> None:
         """Configurations are checked by initializing; that must not cost requests or need a network."""
-        running = bench.main
-        before = _count(bench)
-        plugin = bench.adapter.cls(running.plugin.config)
-        plugin.options, plugin.context = running.plugin.options, running.plugin.context
-        await plugin.initialize()
-        sent = _count(bench) - before
-        await plugin.disconnect()
+        async with bench.another() as own:  # of its own: disconnect() tells the host that the exchange is gone
+            before = _count(bench)
+            plugin = bench.adapter.cls(own.plugin.config)
+            plugin.options, plugin.context = own.plugin.options, own.plugin.context
+            await plugin.initialize()
+            sent = _count(bench) - before
+            await plugin.disconnect()
         ensure(sent == 0, f"initialize() sent {sent} requests", "move them to connect()")
 
     @check()
@@ -102,7 +102,7 @@ class LifecycleConformance(Topic):
         async with bench.another() as reachable:  # the task factory is set, and what follows is like the first start
             tasks = reachable.tasks
         try:
-            async with bench.another(base_url=_away(url), timeout=bench.venue.patience / 3) as own:
+            async with bench.another(base_url=away(url), timeout=bench.venue.patience / 3) as own:
                 tasks = own.tasks
         except ExchangeConnectionError as error:
             bench.errors.append(error)
@@ -177,10 +177,10 @@ async def _gone(tasks: set[asyncio.Task[object]], within: float) -> list[str]:
     return [task.get_name() for task in left]
 
 
-def _away(url: object) -> object:
+def away(url: object) -> object:
     """The same URLs, at a port where nobody is."""
     if isinstance(url, Mapping):
-        return {key: _away(value) for key, value in url.items()}
+        return {key: away(value) for key, value in url.items()}
     scheme, _, rest = str(url).partition("://")
     _, slash, path = rest.partition("/")
     return f"{scheme}://{NOBODY}{slash}{path}"

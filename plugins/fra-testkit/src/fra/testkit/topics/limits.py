@@ -1,0 +1,98 @@
+"""Limits: asked before every request, and heeded when the venue says stop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fra.core import ExchangeRateLimitError, FraError, MarketKind, Operation
+from fra.testkit.bench import Bench
+from fra.testkit.calls import ACCOUNT, READS
+from fra.testkit.check import check
+from fra.testkit.conformance import Topic
+from fra.testkit.outcomes import NotEvaluated, ensure
+
+_SHUT_S = 1.0
+
+
+class LimitsConformance(Topic):
+    """A venue that is asked too often bans the address, with positions open."""
+
+    topic = "limits"
+
+    @check(counts=("requests",))
+    async def test_every_request_asks_the_limiter(self, bench: Bench) -> None:
+        """One budget for all instances only works if every request is counted."""
+        assert bench.venue.requests is not None
+        async with bench.another() as own:
+            await own.handle.get_symbols()
+            requests, acquired = bench.venue.requests(), own.watch.acquired
+            for operation in READS:
+                for kind in own.handle.capabilities.kinds(operation):
+                    if operation not in ACCOUNT and operation.value not in bench.venue.not_evaluated:
+                        try:
+                            await READS[operation](own.plugin, await bench.symbol(kind))
+                        except (FraError, NotEvaluated):  # another test judges it
+                            continue
+            requests, acquired = bench.venue.requests() - requests, own.watch.acquired - acquired
+        if not requests:
+            raise NotEvaluated("it sent no request")
+        ensure(
+            acquired >= requests,
+            f"{requests} requests were sent and the limiter was asked {acquired} times",
+            "await context.limiter(…).acquire(…) before every request",
+        )
+
+    @check()
+    async def test_its_limits_are_the_ones_it_declares(self, bench: Bench) -> None:
+        """`fra plugins` and the configuration show what it declares."""
+        declared = {limit.scope for limit in bench.adapter.cls.describe().rate_limits}
+        asked = {limit.scope for limit in bench.main.watch.limits}
+        if not asked and not declared:
+            raise NotEvaluated("it declares no limits")
+        ensure(
+            asked <= declared or not declared,
+            f"it uses the limits {', '.join(sorted(asked - declared))}, which describe() does not name",
+            "declare them in describe().rate_limits",
+        )
+
+    @check(Operation.GET_TICKER, faults=("fail",))
+    async def test_too_many_requests_is_called_so_and_heeded(self, bench: Bench) -> None:
+        """Retrying into a 429 is how bans begin."""
+        await _shut(bench, 429)
+
+    @check(Operation.GET_TICKER, faults=("fail",))
+    async def test_a_ban_is_called_so_and_heeded(self, bench: Bench) -> None:
+        """A banned address that goes on asking is banned for days."""
+        await _shut(bench, 418)
+
+
+async def _shut(bench: Bench, status: int) -> None:
+    loop = asyncio.get_running_loop()
+    kinds = bench.capabilities.kinds(Operation.GET_TICKER)
+    symbol = await bench.symbol(MarketKind.LINEAR_SWAP if MarketKind.LINEAR_SWAP in kinds else kinds[0])
+    async with bench.another() as own:
+        await own.handle.get_symbols()
+        async with bench.faulty("fail", status, retry_after=_SHUT_S):
+            error = await bench.provoked(own.plugin.get_ticker(symbol))
+            shut = loop.time()
+        ensure(
+            isinstance(error, ExchangeRateLimitError),
+            f"a {status} is called {type(error).__name__}: {error}",
+            "raise ExchangeRateLimitError (Banned for a ban)",
+        )
+        wait = getattr(error, "retry_after", None)
+        ensure(
+            wait is not None and wait <= 2 * _SHUT_S,
+            f"the venue says Retry-After: {_SHUT_S:g}, and the error says {wait}",
+            "pass retry_after, in seconds",
+        )
+        try:
+            await own.plugin.get_ticker(symbol)
+        except ExchangeRateLimitError as refused:
+            bench.errors.append(refused)
+            return
+        ensure(
+            loop.time() - shut >= 0.7 * _SHUT_S,
+            f"{loop.time() - shut:.2f} s after a {status} that asked for {_SHUT_S:g} s the venue was asked again",
+            "context.limiter(…).block(scope, retry_after, reason)",
+        )

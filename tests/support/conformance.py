@@ -1,0 +1,86 @@
+"""The emulator's venues as fra-testkit wants them: what the adapter is pointed at, counters, the truth, switches."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+from traders import configured, emulator, new_account
+
+from fra.core import Symbol
+from fra.emulator import Account, OrderAction, Venue
+from fra.matching import Side as TrueSide
+from fra.testkit import Faults, VenueUnderTest
+
+STALE_AFTER = 0.5
+_GARBAGE = '{"code": 0, "data": [[['
+_INTERVAL_S = 0.2
+
+
+@asynccontextmanager
+async def emulated(
+    name: str, *, plugin: str | None = None, settings: Mapping[str, Any] | None = None, **fields: Any
+) -> AsyncIterator[VenueUnderTest]:
+    """One emulated venue with an account that may trade; ``fields`` are of the VenueUnderTest."""
+    given = {"funding_push_s": _INTERVAL_S, "okx_connects_per_s": 50, "step_ms": 50, **(settings or {})}
+    async with emulator(name, **given) as running:
+        venue, account = running.venues[name], new_account()
+        venue.open_account(account)
+        options = {"staleness": STALE_AFTER, **({} if plugin else {"retries": 0}), **fields.pop("options", {})}
+        config = configured(venue, account, plugin=plugin or name, options=options, timeout=3.0)
+        yield VenueUnderTest(
+            config=config,
+            may_trade=True,
+            requests=lambda: venue.stats.requests,
+            order_requests=lambda: _placed(venue),
+            bought=lambda symbol: _bought(venue, account, symbol),
+            faults=switches(venue),
+            stale_after=STALE_AFTER,
+            **fields,
+        )
+
+
+def switches(venue: Venue) -> Faults:
+    """The emulator's switches by the kit's names."""
+
+    def restore() -> None:
+        venue.answer_normally()
+        venue.speak_again()
+        venue.order_faults.clear()
+        for market, symbol in frozen:
+            venue.freeze_book(market, symbol, frozen=False)
+        frozen.clear()
+
+    def fail(status: int, *, retry_after: float | None = None) -> None:
+        headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
+        venue.answer_with(status, "{}", headers=headers)
+
+    def hold(symbol: Symbol) -> None:
+        frozen.append((symbol.market, symbol.venue_id))
+        venue.freeze_book(symbol.market, symbol.venue_id)
+
+    frozen: list[tuple[str, str]] = []
+    return Faults(
+        restore=restore,
+        fail=fail,
+        garble=venue.answer_garbage,
+        cut=venue.cut,
+        silence=venue.go_silent,
+        garble_sockets=lambda: venue.push_raw(_GARBAGE),
+        lose_book_update=lambda symbol: venue.drop_next_delta(symbol.market, symbol.venue_id),
+        hold_book=hold,
+        lose_order_reply=venue.order_faults.lose_replies,
+        lose_order_request=venue.order_faults.lose_requests,
+    )
+
+
+def _placed(venue: Venue) -> int:
+    pattern = venue.order_paths[OrderAction.PLACE]
+    return sum(count for path, count in venue.stats.by_path.items() if pattern.fullmatch(f"POST {path}"))
+
+
+def _bought(venue: Venue, account: Account, symbol: Symbol) -> Decimal:
+    fills = venue.exchange.engine.fills(account.name, f"{symbol.market}:{symbol.venue_id}")
+    return sum((fill.amount if fill.side is TrueSide.BUY else -fill.amount for fill in fills), Decimal(0))
