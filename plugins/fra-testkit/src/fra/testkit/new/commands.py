@@ -33,12 +33,13 @@ def new(registry: object, *, kind: str, name: str, author: str | None, into: Pat
     from fra.testkit.new.names import KINDS, NameRefused, Names
     from fra.testkit.new.project import write
 
+    at = "NAME"
     try:
         names = Names(KINDS[kind], name)
-    except NameRefused as error:
-        raise click.BadParameter(str(error), param_hint="NAME") from None
-    try:
+        at = "--author"
         made = write(names, into, author=author, registry=registry if isinstance(registry, PluginRegistry) else None)
+    except NameRefused as error:
+        raise click.BadParameter(str(error), param_hint=at) from None
     except OSError as error:
         raise CommandFailed(f"{into} cannot be written to: {error.strerror or error}") from None
     if as_json:
