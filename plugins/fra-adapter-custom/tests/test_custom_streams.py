@@ -100,6 +100,18 @@ async def test_no_gap_is_told_where_the_numbers_show_that_nothing_is_missing(ben
     assert sink.gaps == []
 
 
+async def test_the_last_message_once_more_after_a_loss_is_not_told_again(bench: Any) -> None:
+    plugin = await bench.plugin()
+    sink = bench.sink(plugin.trades("A"))
+    socket = await bench.ready("trades.A", sink, n=10)
+    await socket.cut()
+    await bench.until(lambda: socket.closed and bench.venue.subscribed("trades.A"))
+    await bench.venue.subscribed("trades.A")[0].push("trades.A", n=10)
+    await bench.ready("trades.A", sink, n=12)
+    assert sink.items == [10, 12]
+    assert [(gap.start, gap.end) for gap in sink.gaps] == [(10, 12)]
+
+
 async def test_a_refused_topic_fails_alone(bench: Any) -> None:
     bench.venue.refuse = {"ticks.BAD"}
     plugin = await bench.plugin()

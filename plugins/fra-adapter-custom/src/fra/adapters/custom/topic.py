@@ -84,8 +84,14 @@ class Entry:
         self.source.set_status(StreamStatus.RECOVERING, error)
 
     def receive(self, message: Any, received_ms: int) -> None:
-        """The first message of a subscription: what was lost is said before anything new."""
+        """The first message of a subscription: what was lost is said before anything new.
+
+        The last message may come once more, from venues that begin with it: that is nothing new.
+        """
         if self.gap:
+            if self._is_last(message):
+                self.begin()
+                return
             self.gap = False
             self._tell_gap(message)
         self.begin()
@@ -112,6 +118,10 @@ class Entry:
             on_message(message, received_ms)
 
         return receive
+
+    def _is_last(self, message: object) -> bool:
+        order_of = self.channel.order_of
+        return order_of is not None and self.last is not None and order_of(message) == order_of(self.last)
 
     def _tell_gap(self, message: object) -> None:
         last, order_of = self.order, self.channel.order_of
