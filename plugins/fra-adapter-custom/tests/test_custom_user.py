@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from fra.adapters.custom import Channel, StreamClient, UserChannel, UserFeed
 from fra.core import (
     Balance,
+    ExchangeAPIError,
     ExchangeAuthError,
     ExchangeConnectionError,
     Fill,
@@ -94,9 +96,11 @@ def account(bench: Any) -> Account:
     return Account(bench.changes)
 
 
-async def follow(bench: Any, account: Account, push: type[Any], keys: dict[str, Any]) -> tuple[Heard, UserFeed]:
+async def follow(
+    bench: Any, account: Account, push: type[Any], keys: dict[str, Any], *, plugin: Any = None
+) -> tuple[Heard, UserFeed]:
     """A feed of two channels: fills by their number, and balances by what is free."""
-    plugin = await bench.plugin(**keys)
+    plugin = plugin or await bench.plugin(**keys)
     streams: StreamClient = plugin.streams
 
     def channel(topic: str) -> Channel[Any]:
@@ -169,6 +173,24 @@ async def test_what_a_cut_swallowed_comes_from_the_backfill(bench: Any, account:
     assert isinstance(account.asked[1], int)
     # The position is gone without a word: nobody may go on believing in it.
     assert heard.events[-3:] == [balance(3), fill(8), position(0)]
+
+
+async def test_what_became_of_orders_that_left_before_it_was_there_comes_from_the_backfill(
+    bench: Any, account: Account, push: Any, keys: Any, endpoints: Any
+) -> None:
+    account.answers = [[balance(5), fill(1)]]
+    bench.venue.handshake_status = 503
+    plugin = await bench.plugin(**keys)
+    heard, _ = await follow(bench, account, push, keys, plugin=plugin)
+    before = plugin.context.now_ms()
+    with suppress(ExchangeAPIError):  # this venue knows no orders
+        await plugin.http.request(endpoints["order"], {"clientId": "1"})
+    bench.venue.handshake_status = 0
+    await bench.until(lambda: heard.live)
+    assert heard.events == [balance(5), fill(1)]
+    (since,) = account.asked
+    assert since is not None
+    assert since <= before
 
 
 async def test_a_backfill_that_fails_is_tried_again_before_it_is_live(

@@ -6,10 +6,12 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
+from fra.adapters.custom.answers import READS, readable
 from fra.adapters.custom.auth import AuthHandler
 from fra.adapters.custom.channel import Channel
 from fra.adapters.custom.clock import SAMPLES, ClockSample, ServerClock
@@ -66,6 +68,13 @@ class CustomExchangePlugin(ExchangePluginInterface):
     streams: StreamClient
     clock: ServerClock
     limiter: Limiter
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in READS & vars(cls).keys():
+            method = vars(cls)[name]
+            if iscoroutinefunction(method):
+                setattr(cls, name, readable(method, name))
 
     def __init__(self, config: ExchangeConfig) -> None:
         super().__init__(config)
@@ -161,7 +170,7 @@ class CustomExchangePlugin(ExchangePluginInterface):
             headers=self.headers(),
             used=self.used,
             sync_clock=self.clock.sync,
-            before_order=context.before_order,
+            before_order=self._order_leaves,
         )
         self.streams = StreamClient(
             config,
@@ -209,6 +218,10 @@ class CustomExchangePlugin(ExchangePluginInterface):
             latency=sample.round_trip / 1000,
             clock_skew=sample.offset / 1000,
         )
+
+    def _order_leaves(self) -> None:
+        self.context.before_order()
+        self.streams.note_order()
 
     async def _keep_clock(self) -> None:
         while True:

@@ -80,6 +80,8 @@ class StreamClient:
         self._down: dict[Line, str] = {}
         self._open = False
         self.tasks: Tasks = Tasks(self._on_task_error)
+        self.last_order_ms: int | None = None
+        """When the last order left, by our clock: an account's stream that is not there yet has not heard of it."""
 
     # --- for adapters
 
@@ -135,6 +137,10 @@ class StreamClient:
         self._lines.clear()
         self._runs.clear()
         self._down.clear()
+
+    def note_order(self) -> None:
+        """An order is about to leave."""
+        self.last_order_ms = self.now_ms()
 
     # --- lines and topics
 

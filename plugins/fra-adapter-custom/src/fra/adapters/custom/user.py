@@ -35,6 +35,8 @@ tree."""
 
 _OVERLAP_MS: Final = 60_000
 """So much longer back is asked after a loss: clocks differ, and that a connection is dead is noticed late."""
+_EARLY_MS: Final = 1_000
+"""So much longer back is asked for orders that left before the account's stream was there."""
 
 
 @attrs.frozen
@@ -54,10 +56,11 @@ class UserFeed:
 
     The source is LIVE once every channel is subscribed *and* the account was asked for by REST after that, so that
     whoever sees LIVE has missed nothing. After a loss it is RECOVERING until both hold again, and what happened
-    meanwhile comes from the backfill. Events go out at once, also while it is not LIVE, and the same may come from
-    both: orders only ever move on and fills have trade ids, which the host keeps to. Balances and positions of a
-    backfill that a channel has told of meanwhile are left out, since they are older; what was there before and the
-    backfill does not name any more is told of as zero.
+    meanwhile comes from the backfill; so does what became of orders that left before it was LIVE for the first time.
+    Events go out at once, also while it is not LIVE, and the same may come from both: orders only ever move on and
+    fills have trade ids, which the host keeps to. Balances and positions of a backfill that a channel has told of
+    meanwhile are left out, since they are older; what was there before and the backfill does not name any more is told
+    of as zero.
     """
 
     def __init__(self, client: StreamClient, channels: Sequence[UserChannel[Any]], backfill: Backfill) -> None:
@@ -65,6 +68,7 @@ class UserFeed:
         self._client = client
         self._ask = backfill
         self._missing = set(range(len(channels)))
+        self._opened_ms = client.now_ms()
         self._heard_ms: int | None = None
         self._states: dict[tuple[str, str], Balance | Position] = {}
         self._touched: set[tuple[str, str]] = set()
@@ -127,12 +131,17 @@ class UserFeed:
             self._cancel = self._client.spawn(self._fill(), name="the state of the account")
 
     async def _fill(self) -> None:
-        since = None if self._heard_ms is None else self._client.venue_ms(self._heard_ms - _OVERLAP_MS)
-        retries = ReconnectManager(on_attempt_failed=lambda attempt, error: None)
+        options = self._client.options
+        retries = ReconnectManager(
+            None,
+            options.reconnect_delay,
+            max(options.reconnect_max_delay, options.reconnect_delay),
+            on_attempt_failed=lambda attempt, error: None,
+        )
         events: list[UserEvent] | None = None
         while events is None:
             try:
-                events = [*await self._ask(since)]
+                events = [*await self._ask(self._since())]
             except ExchangeError as failure:
                 if is_permanent(failure):
                     self._cancel = None
@@ -152,6 +161,15 @@ class UserFeed:
         self._heard_ms = self._client.now_ms()
         self._cancel = None
         self.source.set_status(StreamStatus.LIVE)
+
+    def _since(self) -> int | None:
+        """From when on something may have gone unheard, by the venue's clock."""
+        heard, ordered = self._heard_ms, self._client.last_order_ms
+        if heard is not None:
+            return self._client.venue_ms(heard - _OVERLAP_MS)
+        if ordered is not None and ordered >= self._opened_ms - _EARLY_MS:
+            return self._client.venue_ms(self._opened_ms - _EARLY_MS)
+        return None
 
     def _stop(self) -> None:
         cancel, self._cancel = self._cancel, None
