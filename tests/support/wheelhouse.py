@@ -24,14 +24,15 @@ FOLDERS["fra-core"] = ROOT / "core"
 
 
 def run(
-    *command: str | Path, environ: Mapping[str, str] | None = None, given: str = ""
+    *command: str | Path, environ: Mapping[str, str] | None = None, given: str = "", folder: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run it with nothing of this process's Python paths; ``given`` is its standard input."""
+    """Run it, in ``folder``, with nothing of this process's Python paths; ``given`` is its standard input."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "FRA_", "VIRTUAL_ENV"))}
     return subprocess.run(
         [*map(str, command)],
         env={**clean, "NO_COLOR": "1", **(environ or {})},
         input=given,
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=300,
@@ -169,7 +170,11 @@ class Package:
 
 def build_all(packages: Sequence[Package], *, sources: Path, target: Path) -> list[Path]:
     """Build packages into wheels, as their authors would."""
-    folders = [package.write(sources / package.name) for package in packages]
+    return build([package.write(sources / package.name) for package in packages], target=target)
+
+
+def build(folders: Sequence[Path], *, target: Path) -> list[Path]:
+    """Build the projects in these folders into wheels."""
     done = run(
         sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "wheel", "--no-index",
         "--no-deps", "--no-build-isolation", "--wheel-dir", target, *folders,
