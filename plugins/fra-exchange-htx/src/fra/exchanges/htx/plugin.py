@@ -389,14 +389,21 @@ class HTXPlugin(HTXTrading):
 
 
 class _Trades:
-    """Handler of one ``trade.detail`` topic."""
+    """Handler of one ``trade.detail`` topic.
+
+    A subscription begins with the last trade, and that may come in one frame with new ones: numbers tell them apart.
+    """
 
     def __init__(self, stream: Stream[Trade], symbol: Symbol) -> None:
         self._stream = stream
         self._symbol = symbol
+        self._last = 0
 
     def on_message(self, push: wire.Push[wire.Trades], received_ms: int) -> None:
         for row in sorted(push.tick.data, key=lambda row: row.number):
+            if row.number <= self._last:
+                continue
+            self._last = row.number
             if row.direction:
                 self._stream.source.publish(convert.trade(row, self._symbol, received_ms=received_ms))
             else:
