@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import final
+from typing import Self, final
 from uuid import uuid4
 
 from fra.adapters.proxy.broker import Broker
@@ -157,3 +158,100 @@ class Hosting:
         if self.task is not None:
             self.task.cancel()
             await asyncio.wait((self.task,))
+
+
+@final
+class HostProcess:
+    """`fra serve` in a process of its own, which can be stopped and killed."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._states: dict[str, str] = {}
+        self._changed = asyncio.Condition()
+        self._reading = asyncio.create_task(self._read())
+
+    @classmethod
+    async def start(cls, url: str, config: Path, *, lease: float = LEASE, options: Sequence[str] = ()) -> HostProcess:
+        """Serve what ``config`` has."""
+        arguments = ["--nats", url, "--config", str(config), "--lease", f"{round(lease * 1000)}ms", "--json", *options]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "fra.core.main", "serve", *arguments, stdout=asyncio.subprocess.PIPE
+        )
+        return cls(process)
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            row = json.loads(line)
+            if row["state"] != "error":
+                async with self._changed:
+                    self._states[row["exchange"]] = row["state"]
+                    self._changed.notify_all()
+
+    async def until(self, exchange: str, state: str, *, within: float = 30.0) -> None:
+        """Return when it has said so. Raises TimeoutError."""
+        async with asyncio.timeout(within), self._changed:
+            await self._changed.wait_for(lambda: self._states.get(exchange) == state)
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    async def end(self, number: signal.Signals = signal.SIGKILL) -> int:
+        """Kill it; its exit code. Idempotent."""
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.send_signal(number)
+        code = await self._process.wait()
+        self._reading.cancel()
+        await asyncio.wait((self._reading,))
+        return code
+
+
+@final
+class Relay:
+    """A wire to the broker that can be cut: no byte goes through, and no connection is closed."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._through = asyncio.Event()
+        self._through.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.url = f"nats://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def cut(self) -> None:
+        self._through.clear()
+
+    def heal(self) -> None:
+        self._through.set()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._port)
+        for source, sink in ((reader, back), (there, writer)):
+            task = asyncio.create_task(self._carry(source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                await self._through.wait()
+                sink.write(data)
+                await sink.drain()
+        except ConnectionError:
+            pass
+        finally:
+            sink.close()

@@ -163,6 +163,13 @@ class Broker:
         except (NatsError, OSError) as error:
             raise ExchangeConnectionError(f"the broker failed: {type(error).__name__}") from error
 
+    async def flush(self) -> None:
+        """Return when the broker has taken in all that was said to it. Raises ExchangeConnectionError."""
+        try:
+            await self.client.flush(timeout=max(1, int(self._timeout)))
+        except (NatsError, OSError, TimeoutError) as error:
+            raise ExchangeConnectionError(f"the broker failed: {type(error).__name__}") from error
+
     async def unsubscribe(self, subscription: Subscription) -> None:
         """Idempotent; with a connection that has gone, the subscription has gone too."""
         try:

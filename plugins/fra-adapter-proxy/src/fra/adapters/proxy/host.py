@@ -18,7 +18,7 @@ from fra.adapters.proxy import wire
 from fra.adapters.proxy.broker import Broker
 from fra.adapters.proxy.description import describe
 from fra.adapters.proxy.events import EventLog
-from fra.adapters.proxy.lease import Lease
+from fra.adapters.proxy.lease import Lease, LeaseLost
 from fra.adapters.proxy.operations import HEALTH, REMOTE, Open, Remote
 from fra.adapters.proxy.publication import UNUSED, Publication
 from fra.adapters.proxy.subjects import VERSION, Subjects, area
@@ -128,6 +128,7 @@ class ExchangeHost:
             await self._takeover()
         subscriptions.append(await self._broker.subscribe(self._subjects.renew, self._on_renew))
         subscriptions.append(await self._broker.subscribe(self._subjects.calls, self._on_call))
+        await self._broker.flush()  # a call that is sent when we say that we are active is heard
 
     async def _until_lost(self, keeping: asyncio.Task[None], work: Any) -> None:
         task = asyncio.create_task(work)
@@ -165,7 +166,8 @@ class ExchangeHost:
                 publication.used = now
 
     async def _on_call(self, message: Msg) -> None:
-        if not message.reply:
+        # Without the lease we say nothing: another host may have heard the same call, and does what it says.
+        if not message.reply or not self._lease.held:
             return
         task = asyncio.create_task(self._respond(message))
         self._tasks.add(task)
@@ -174,6 +176,8 @@ class ExchangeHost:
     async def _respond(self, message: Msg) -> None:
         try:
             data = await self._once(message)
+        except LeaseLost:
+            return  # the asking side waits in vain, and finds out from who holds it now
         except Exception as error:
             data = wire.encode(wire.Answer(VERSION, failure=wire.failure(error, exchange=self._handle.name)))
         try:
@@ -222,7 +226,7 @@ class ExchangeHost:
             raise NotSupported(f"the host knows no {name!r}") from None
         if area(operation) != place:  # the broker granted one area, and another is asked for
             raise PermissionDenied(f"{name} is no call of {place!r}", code="permissions")
-        if operation is Operation.CREATE_ORDER:
+        if place == "trade":
             self._lease.check()
         return await self._ask(name, remote, arguments)
 

@@ -26,6 +26,13 @@ _SHARE: Final = 3
 _NEVER: Final = float("-inf")
 
 
+class LeaseLost(ExchangeConnectionError):
+    """The lease has run out: another host may hold the account now. Nothing was sent."""
+
+    def __init__(self) -> None:
+        super().__init__("nothing was sent: this host's lease has run out", sent=False)
+
+
 async def lease_bucket(client: Client, seconds: float) -> KeyValue:
     """The bucket of all leases. Raises ConfigError when it was made for leases of another length."""
     stream = client.jetstream()
@@ -79,11 +86,12 @@ class Lease:
         return self.remaining > 0
 
     def check(self) -> None:
-        """Raises ExchangeConnectionError, nothing sent, when too little of the lease is left to send an order."""
-        if self.remaining < self._margin:
-            raise ExchangeConnectionError(
-                "nothing was sent: this host's lease has run out, and another may hold the account now", sent=False
-            )
+        """Raises LeaseLost without it, ExchangeConnectionError when too little of it is left to send an order."""
+        remaining = self.remaining
+        if remaining <= 0:
+            raise LeaseLost()
+        if remaining < self._margin:
+            raise ExchangeConnectionError("nothing was sent: this host's lease is about to run out", sent=False)
 
     async def acquire(self) -> None:
         """Wait until it is ours. The broker being away is waited for as well."""
