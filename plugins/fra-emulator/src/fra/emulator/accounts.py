@@ -12,7 +12,8 @@ START = {"USDT": Decimal(100_000)}
 class Account:
     """One account with one API key. `balances` is what each of its wallets is opened with.
 
-    `may_trade` False is a key that only reads. `hedge` opens the account in hedge mode.
+    `may_trade` False is a key that only reads, `may_withdraw` one of which is said that it could withdraw. `hedge`
+    opens the account in hedge mode.
     """
 
     key: str
@@ -21,6 +22,7 @@ class Account:
     name: str = attrs.field()
     balances: Mapping[str, Decimal] = attrs.field(factory=lambda: dict(START))
     may_trade: bool = True
+    may_withdraw: bool = False
     hedge: bool = False
 
     @name.default

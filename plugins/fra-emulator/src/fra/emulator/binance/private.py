@@ -59,6 +59,7 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/api/v3/myTrades"): _s(20, symbol=True),
     ("GET", "/sapi/v1/capital/config/getall"): _s(10),
     ("GET", "/sapi/v1/asset/tradeFee"): _s(1),
+    ("GET", "/sapi/v1/account/apiRestrictions"): _s(1),
     ("GET", "/fapi/v1/balance"): _u(5),
     ("GET", "/fapi/v2/balance"): _u(5),
     ("GET", "/fapi/v3/balance"): _u(5),
@@ -133,6 +134,7 @@ class Private:
             ("GET", "/api/v3/myTrades"): lambda account, params: self._fills(account, params, "spot"),
             ("GET", "/sapi/v1/capital/config/getall"): self._coins,
             ("GET", "/sapi/v1/asset/tradeFee"): self._trade_fees,
+            ("GET", "/sapi/v1/account/apiRestrictions"): self._restrictions,
             ("GET", "/fapi/v1/balance"): self._usdm_balance,
             ("GET", "/fapi/v2/balance"): self._usdm_balance,
             ("GET", "/fapi/v3/balance"): self._usdm_balance,
@@ -457,6 +459,13 @@ class Private:
             sides = (PositionSide.LONG, PositionSide.SHORT) if self._hedge(account) else (PositionSide.NET,)
             found = [self._live.engine.position(account.name, name, side) for name in wanted for side in sides]
         return [trading.position(self._live, position, version=version) for position in found]
+
+    def _restrictions(self, account: Account, params: Params) -> Row:
+        trades = {"enableSpotAndMarginTrading": account.may_trade, "enableFutures": account.may_trade}
+        moves = {"enableWithdrawals": account.may_withdraw, "enableInternalTransfer": False}
+        other = {"enableMargin": False, "enableVanillaOptions": False, "enablePortfolioMarginTrading": False}
+        row: Row = {"ipRestrict": False, "createTime": 1_700_000_000_000, "enableReading": True}
+        return row | trades | moves | other | {"permitsUniversalTransfer": False}
 
     def _account_config(self, account: Account, params: Params) -> Row:
         return {

@@ -214,6 +214,8 @@ class Private:
 
     def _query_api(self, account: Account, body: Body) -> object:
         rights = {"ContractTrade": ["Order", "Position"], "Spot": ["SpotTrade"]} if account.may_trade else {}
+        if account.may_withdraw:
+            rights["Wallet"] = ["AccountTransfer", "Withdraw"]
         row: Row = {"id": "13770661", "note": account.name, "apiKey": account.key, "secret": ""}
         row |= {"readOnly": int(not account.may_trade), "permissions": rights, "ips": ["*"], "type": 1}
         row |= {"deadlineDay": 90, "expiredAt": "2099-12-31T00:00:00Z", "createdAt": "2024-01-01T00:00:00Z"}

@@ -67,6 +67,8 @@ class Private:
             ("GET", "v1/account/accounts", spot.accounts, False, 100),
             ("GET", "v1/account/accounts/{id}/balance", spot.balance, False, 100),
             ("GET", "v2/reference/transact-fee-rate", spot.fees, False, 50),
+            ("GET", "v2/user/uid", spot.user_id, False, 100),
+            ("GET", "v2/user/api-key", spot.keys, False, 20),
             ("POST", f"{orders}/place", spot.place, True, 100),
             ("POST", f"{orders}/{{id}}/submitcancel", spot.cancel, True, 100),
             ("POST", f"{orders}/submitCancelClientOrder", spot.cancel_by_client_id, True, 100),

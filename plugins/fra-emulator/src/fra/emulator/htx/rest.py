@@ -88,6 +88,7 @@ ROWS: Mapping[str, Row] = {
 }
 PRIVATE = (
     "v1/account/",
+    "v2/user/",
     "v1/order/",
     "v1/margin/",
     "v2/account/",

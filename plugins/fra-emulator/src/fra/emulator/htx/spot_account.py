@@ -32,6 +32,24 @@ class SpotAccount(SpotRows):
     def accounts(self, account: Account, params: Params) -> object:
         return [{"id": account_id(account), "type": "spot", "subtype": "", "state": "working"}]
 
+    def user_id(self, account: Account, params: Params) -> object:
+        return account_id(account) + 1
+
+    def keys(self, account: Account, params: Params) -> object:
+        """Of the account's user alone, and the one that is named or all: there is but one."""
+        if params.get("uid") != str(self.user_id(account, params)):
+            raise Refusal(200, "", "", 2002, "invalid field value in `uid`")
+        if params.get("accessKey", account.key) != account.key:
+            return []
+        rights = [
+            "readOnly",
+            *(["trade"] if account.may_trade else []),
+            *(["withdraw"] if account.may_withdraw else []),
+        ]
+        row: Row = {"accessKey": account.key, "note": account.name, "permission": ",".join(rights), "status": "normal"}
+        row |= {"ipAddresses": "", "validDays": -1, "createTime": 1_700_000_000_000, "updateTime": 1_700_000_000_000}
+        return [row]
+
     def balance(self, account: Account, params: Params) -> object:
         self._check_account(account, params["{id}"])
         rows: list[Row] = []

@@ -279,7 +279,7 @@ class Private:
                 "mainUid": "446556",
                 "mgnIsoMode": "automatic",
                 "opAuth": "0",
-                "perm": "read_only,trade" if account.may_trade else "read_only",
+                "perm": ",".join(_rights(account)),
                 "posMode": "long_short_mode" if hedge else "net_mode",
                 "roleType": "0",
                 "spotOffsetType": "",
@@ -375,6 +375,10 @@ class Private:
         begin, end = int(params.get("begin") or 0), int(params.get("end") or 2**63)
         rows = [row for row in rows if begin <= int(str(row["ts"])) <= end]
         return _page(rows, params, "billId")
+
+
+def _rights(account: Account) -> list[str]:
+    return ["read_only", *(["trade"] * account.may_trade), *(["withdraw"] * account.may_withdraw)]
 
 
 def _is_plain(order: Order) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
-from fra.core import Balance, FundingPayment, MarginMode, Position, PositionSide, Symbol
+from fra.core import Balance, FundingPayment, KeyPermissions, MarginMode, Position, PositionSide, Symbol
 from fra.exchanges.binance import account_wire as wire
 from fra.exchanges.binance.convert import SPOT, USDM
 from fra.exchanges.binance.orders import POSITION_SIDES, moment, number
@@ -129,4 +129,22 @@ def funding_payment(row: wire.Income, symbol: Symbol) -> FundingPayment:
         asset=row.asset,
         timestamp_ms=row.time,
         id=str(row.tranId) or None,
+    )
+
+
+# --- the key
+
+
+def key_permissions(row: wire.KeyRestrictions) -> KeyPermissions:
+    """To transfer to other users of Binance is to withdraw: the coins are gone."""
+    rights = tuple(
+        name for name in row.__struct_fields__ if name.startswith(("enable", "permits")) and getattr(row, name)
+    )
+    return KeyPermissions(
+        read=row.enableReading,
+        trade=row.enableSpotAndMarginTrading or row.enableFutures or row.enablePortfolioMarginTrading,
+        withdraw=row.enableWithdrawals or row.enableInternalTransfer,
+        ip_restricted=row.ipRestrict,
+        expires_ms=row.tradingAuthorityExpirationTime or None,
+        rights=rights,
     )

@@ -55,6 +55,16 @@ USDM_ACCOUNT: Final = Endpoint(
     cost=usdm_cost(5),
     signed=True,
 )
+KEY: Final = Endpoint(
+    "GET",
+    "/sapi/v1/account/apiRestrictions",
+    wire.KeyRestrictions,
+    market=SPOT,
+    serves=Operation.GET_KEY_PERMISSIONS,
+    kinds=ANY_SPOT,
+    cost=spot_cost(1),
+    signed=True,
+)
 POSITIONS: Final = Endpoint(
     "GET",
     "/fapi/v3/positionRisk",
@@ -289,6 +299,7 @@ LEGACY_USER_PATH: Final = "/ws"
 ENDPOINTS: Final[tuple[Endpoint[object], ...]] = (
     SPOT_ACCOUNT,
     USDM_ACCOUNT,
+    KEY,
     POSITIONS,
     SYMBOL_CONFIG,
     POSITION_SIDES,

@@ -29,6 +29,22 @@ class Done(_Rest):
 # --- balances and positions
 
 
+class KeyRestrictions(_Rest):
+    """GET /sapi/v1/account/apiRestrictions ("Get API Key Permission"). The time is that at which trading ends."""
+
+    ipRestrict: bool
+    enableReading: bool
+    enableWithdrawals: bool
+    enableSpotAndMarginTrading: bool = False
+    enableMargin: bool = False
+    enableFutures: bool = False
+    enableVanillaOptions: bool = False
+    enablePortfolioMarginTrading: bool = False
+    enableInternalTransfer: bool = False
+    permitsUniversalTransfer: bool = False
+    tradingAuthorityExpirationTime: int | None = None
+
+
 class SpotBalance(_Rest):
     asset: str
     free: Decimal

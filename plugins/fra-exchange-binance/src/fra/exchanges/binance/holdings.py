@@ -15,6 +15,7 @@ from fra.core import (
     Balance,
     ExchangeAPIError,
     FundingPayment,
+    KeyPermissions,
     MarginMode,
     NotSupported,
     Position,
@@ -72,6 +73,12 @@ class BinanceHoldings(CustomExchangePlugin):
         if market == SPOT:
             return account.spot_balances(await self.http.request(tables.SPOT_ACCOUNT))
         return account.usdm_balances(await self.http.request(tables.USDM_ACCOUNT))
+
+    async def get_key_permissions(self) -> KeyPermissions:
+        """As "Get API Key Permission" has it, which Binance has beside spot alone, and not on its test network."""
+        if self.config.sandbox:
+            raise NotSupported("Binance's test network does not tell what a key may do", exchange=self.config.name)
+        return account.key_permissions(await self.http.request(tables.KEY))
 
     async def get_positions(self, symbol: Symbol | None = None) -> Sequence[Position]:
         """Open positions. "Position Information V3" has no leverage and margin mode: a second question has."""

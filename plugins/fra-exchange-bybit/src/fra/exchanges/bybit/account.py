@@ -12,6 +12,7 @@ from fra.core import (
     Balance,
     ExchangeError,
     FundingPayment,
+    KeyPermissions,
     MarginMode,
     NotSupported,
     Position,
@@ -23,6 +24,7 @@ from fra.exchanges.bybit.errors import LEVERAGE_UNCHANGED, MARGIN_MODE_UNCHANGED
 from fra.exchanges.bybit.listing import Listing
 from fra.exchanges.bybit.tables import (
     ACCOUNT,
+    KEY,
     KINDS,
     LEVERAGE,
     MARGIN_MODE,
@@ -84,6 +86,11 @@ class AccountPlugin(CustomExchangePlugin):
         endpoint = next(row for row in ACCOUNT if row.market in self.markets)
         info = (await self.http.request(endpoint)).result
         self._events.account_margin = user.margin_mode(info.marginMode)
+
+    async def get_key_permissions(self) -> KeyPermissions:
+        """As "Get API Key Information" has it. A key that is bound to no address ends after three months."""
+        endpoint = next(row for row in KEY if row.market in self.markets)
+        return user.key_permissions((await self.http.request(endpoint)).result)
 
     async def get_funding_payments(
         self,

@@ -43,8 +43,9 @@ ACCOUNT_BUDGETS: Final[Mapping[str, int]] = {
     "account/transaction-log": 50,
     "account/info": 50,
     "account/set-margin-mode": 5,
+    "user/query-api": 10,
 }
-"""Requests in any second by one account ("Rate Limit Rules", UTA2.0 Pro); the last two are not in the table there."""
+"""Requests in any second by one account ("Rate Limit Rules", UTA2.0 Pro); the last three are not in the table there."""
 
 LIMITS: Final = (
     RateLimit(IP, 600, 5.0, reserve=20),
@@ -116,6 +117,7 @@ def _push(
     markets: Iterable[str] = KINDS,
     lossless: bool = False,
     order_of: Callable[[T], int] | None = None,
+    identity_of: Callable[[T], object] | None = None,
     snapshot_first: bool = False,
     strict: bool = True,
 ) -> tuple[Channel[T], ...]:
@@ -134,6 +136,7 @@ def _push(
             staleness=staleness,
             lossless=lossless,
             order_of=order_of,
+            identity_of=identity_of,
             snapshot_first=snapshot_first,
             strict=strict,
         )
@@ -208,6 +211,7 @@ TRADE_CHANNEL = _push(
     serves=Operation.SUBSCRIBE_TRADES,
     lossless=True,
     order_of=lambda push: push.data[-1].seq,
+    identity_of=lambda push: push.data[-1].i,  # trades of one match may come in several messages, with one `seq`
 )
 CANDLE_CHANNEL = _push("kline.{interval}", wire.CandlePush, serves=Operation.SUBSCRIBE_KLINES)
 
@@ -231,6 +235,7 @@ MARGIN_MODE = _signed(
 )
 WALLET = _signed("GET", "account/wallet-balance", wire.Page[wire.Wallet], serves=Operation.GET_BALANCE)
 ACCOUNT = _signed("GET", "account/info", wire.AccountInfo)
+KEY = _signed("GET", "user/query-api", wire.Key, serves=Operation.GET_KEY_PERMISSIONS)
 TRANSACTIONS = _signed(
     "GET",
     "account/transaction-log",
@@ -265,6 +270,7 @@ ENDPOINTS: Final[tuple[Endpoint[object], ...]] = (
     *MARGIN_MODE,
     *WALLET,
     *ACCOUNT,
+    *KEY,
     *TRANSACTIONS,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -12,6 +13,7 @@ from fra.core import (
     ExchangeError,
     Fill,
     FundingPayment,
+    KeyPermissions,
     MarginMode,
     MarketKind,
     Order,
@@ -54,6 +56,8 @@ _POSITION_SIDES: Final = {0: PositionSide.NET, 1: PositionSide.LONG, 2: Position
 _HELD: Final = {"Buy": PositionSide.LONG, "Sell": PositionSide.SHORT}
 _FILLS: Final = frozenset({"Trade", "AdlTrade", "BustTrade", "BlockTrade", "MovePosition", "FutureSpread"})
 """Executions that trade; the others settle or deliver."""
+_TRADING: Final = frozenset({"Order", "SpotTrade", "OptionsTrade", "DerivativesTrade"})
+_WITHDRAWING: Final = "Withdraw"
 _NO_REASON: Final = frozenset({"", "EC_NoError", "UNKNOWN"})
 _ACCOUNT_MARGIN: Final[Mapping[str, MarginMode]] = {
     "ISOLATED_MARGIN": MarginMode.ISOLATED,
@@ -308,3 +312,18 @@ class UserEvents:
             yield Position(symbol=symbol.name, side=side, amount=_ZERO, hedge_mode=hedge, timestamp_ms=timestamp_ms)
         if now is not None:
             yield now
+
+
+def key_permissions(row: wire.Key) -> KeyPermissions:
+    """Rights by Bybit's groups, as ``Group.Right``; a read-only key has none of those that change anything."""
+    groups = {group: rights for group, rights in row.permissions.items() if rights}
+    granted = {right for rights in groups.values() for right in rights}
+    writes = row.readOnly == 0
+    return KeyPermissions(
+        read=True,
+        trade=writes and not _TRADING.isdisjoint(granted),
+        withdraw=writes and _WITHDRAWING in granted,
+        ip_restricted="*" not in row.ips if row.ips else None,
+        expires_ms=int(datetime.fromisoformat(row.expiredAt).timestamp() * 1000) if row.expiredAt else None,
+        rights=tuple(f"{group}.{right}" for group, rights in groups.items() for right in rights),
+    )

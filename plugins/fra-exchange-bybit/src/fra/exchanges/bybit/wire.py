@@ -320,6 +320,15 @@ class AccountInfo(msgspec.Struct, frozen=True):
     unifiedMarginStatus: int = 0
 
 
+class Key(msgspec.Struct, frozen=True):
+    """GET /v5/user/query-api. ``readOnly`` 1 reads whatever ``permissions`` say; ``ips`` is ``*`` for a free key."""
+
+    readOnly: int
+    permissions: dict[str, list[str] | None] = {}
+    ips: list[str] = []
+    expiredAt: str | None = None
+
+
 class Transaction(msgspec.Struct, frozen=True):
     """A row of GET /v5/account/transaction-log. A positive ``funding`` was received."""
 

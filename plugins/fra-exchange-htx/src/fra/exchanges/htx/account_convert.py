@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from fra.core import (
     Balance,
     FundingPayment,
+    KeyPermissions,
     MarginMode,
     OrderType,
     PositionSide,
@@ -17,6 +18,7 @@ from fra.core import (
 )
 from fra.exchanges.htx import account_wire as wire
 
+_DAY_MS: Final = 86_400_000
 _QUOTIENT: Final = Context(prec=28)
 NOTHING: Final = Decimal(0)
 
@@ -76,3 +78,16 @@ def funding_payment(row: wire.Record, symbol: Symbol) -> FundingPayment:
 def held(rows: Iterable[Balance]) -> list[Balance]:
     """Without those that are zero everywhere."""
     return [row for row in rows if row.total or row.free]
+
+
+def key_permissions(row: wire.ApiKey, *, now_ms: int) -> KeyPermissions:
+    """HTX counts the days that are left, so that the end of a key is known to the day."""
+    rights = tuple(filter(None, row.permission.split(",")))
+    return KeyPermissions(
+        read="readOnly" in rights,
+        trade="trade" in rights,
+        withdraw="withdraw" in rights,
+        ip_restricted=bool(row.ipAddresses),
+        expires_ms=None if row.validDays < 0 else now_ms + row.validDays * _DAY_MS,
+        rights=rights,
+    )

@@ -83,6 +83,10 @@ SPOT_BALANCE: Final[Endpoint[wire.Answer[wire.SpotWallet]]] = _spot(
     limit=100,
     serves=Operation.GET_BALANCE,
 )
+USER_ID: Final[Endpoint[wire.Answer[int]]] = _spot("GET", "/v2/user/uid", wire.Answer[int], limit=100)
+API_KEYS: Final[Endpoint[wire.Answer[list[wire.ApiKey]]]] = _spot(
+    "GET", "/v2/user/api-key", wire.Answer[list[wire.ApiKey]], limit=20, serves=Operation.GET_KEY_PERMISSIONS
+)
 SPOT_PLACE: Final[Endpoint[wire.Answer[str]]] = _spot(
     "POST",
     "/v1/order/orders/place",
@@ -278,6 +282,8 @@ CHANNELS: Final[tuple[Channel[object], ...]] = (
 ENDPOINTS: Final[tuple[Endpoint[object], ...]] = (
     SPOT_ACCOUNTS,
     SPOT_BALANCE,
+    USER_ID,
+    API_KEYS,
     SPOT_PLACE,
     SPOT_CANCEL,
     SPOT_CANCEL_CLIENT,

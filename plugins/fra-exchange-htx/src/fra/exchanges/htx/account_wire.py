@@ -357,6 +357,18 @@ class AssetMode(msgspec.Struct):
     asset_mode: int
 
 
+class ApiKey(msgspec.Struct):
+    """One row of GET /v2/user/api-key. ``permission``: of ``readOnly``, ``trade`` and ``withdraw``, with commas.
+
+    ``validDays`` is what is left, -1 for a key that does not end.
+    """
+
+    accessKey: str
+    permission: str
+    ipAddresses: str | None = None
+    validDays: int = -1
+
+
 class UnionAck(msgspec.Struct):
     """One order that was placed or cancelled; in lists with a code of its own."""
 

@@ -10,9 +10,11 @@ from typing import Final, TypeVar
 from fra.adapters.custom import before_sending
 from fra.core import (
     Balance,
+    ExchangeAPIError,
     ExchangeError,
     Fill,
     FundingPayment,
+    KeyPermissions,
     MarketKind,
     NotSupported,
     Order,
@@ -99,6 +101,17 @@ class HTXTrading(HTXListings):
         if LINEAR in self.markets and market in (None, LINEAR):
             found += convert.held(await (await self.swaps()).balances())
         return found
+
+    async def get_key_permissions(self) -> KeyPermissions:
+        """As "API key query" of the spot documents has it, which asks for the user's id first."""
+        assert self.config.api_key is not None  # else the first request has said so
+        uid = (await self.http.request(tables.USER_ID)).data
+        key = self.config.api_key.reveal()
+        reply = await self.http.request(tables.API_KEYS, {"uid": uid, "accessKey": key})
+        found = next((row for row in reply.data if row.accessKey == key), None)
+        if found is None:
+            raise ExchangeAPIError("HTX does not list this key among those of its user", exchange=self.config.name)
+        return convert.key_permissions(found, now_ms=self.context.now_ms())
 
     async def get_positions(self, symbol: Symbol | None = None) -> list[Position]:
         """Of swaps, at the option's ``margin_mode`` (of a multi-assets account: all)."""

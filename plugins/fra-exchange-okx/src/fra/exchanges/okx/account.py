@@ -10,6 +10,7 @@ from fra.core import (
     Balance,
     Fill,
     FundingPayment,
+    KeyPermissions,
     MarginMode,
     MarketKind,
     Order,
@@ -263,3 +264,16 @@ def funding_payment(row: wire.Bill, symbol: Symbol) -> FundingPayment:
 def held(rows: Iterable[Balance]) -> list[Balance]:
     """Without those that are zero everywhere."""
     return [row for row in rows if row.total or row.free or row.borrowed]
+
+
+def key_permissions(row: wire.AccountConfig) -> KeyPermissions:
+    """``perm`` and ``ip`` of "Get account configuration"; a key with any right at all may read."""
+    rights = tuple(filter(None, row.perm.split(",")))
+    known = bool(rights)
+    return KeyPermissions(
+        read=True if known else None,
+        trade="trade" in rights if known else None,
+        withdraw="withdraw" in rights if known else None,
+        ip_restricted=bool(row.ip),
+        rights=rights,
+    )

@@ -236,7 +236,7 @@ def _user(name: str, row: type[T], *, url: str = "ws_private") -> tuple[Channel[
     )
 
 
-CONFIG = _signed("GET", "account/config", wire.AccountConfig)
+CONFIG = _signed("GET", "account/config", wire.AccountConfig, serves=Operation.GET_KEY_PERMISSIONS)
 BALANCE = _signed("GET", "account/balance", wire.Account, serves=Operation.GET_BALANCE)
 POSITIONS = _signed("GET", "account/positions", wire.Position, serves=Operation.GET_POSITIONS, markets=_SWAP)
 SET_LEVERAGE = _signed("POST", "account/set-leverage", wire.Leverage, serves=Operation.SET_LEVERAGE, markets=_SWAP)

@@ -15,6 +15,7 @@ from fra.core import (
     ExchangeError,
     Fill,
     FundingPayment,
+    KeyPermissions,
     NotSupported,
     Order,
     OrderNotFound,
@@ -95,6 +96,11 @@ class OKXTrading(OKXListings):
         reply = await self.http.request(POSITIONS[0], params)
         named = await self.named(reply.data, symbol)
         return [position for row, of in named if (position := account.position(row, of)).amount]
+
+    async def get_key_permissions(self) -> KeyPermissions:
+        """OKX tells of no date on which a key ends."""
+        reply = await self.http.request(self._any(CONFIG))
+        return account.key_permissions(self._first(reply.data, "the account's configuration"))
 
     async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
         """For the option's ``margin_mode``; with isolated margin in hedge mode for both sides."""

@@ -168,11 +168,14 @@ class AccountConfig(msgspec.Struct, frozen=True):
     """The row of GET /account/config.
 
     ``acctLv``: 1 spot, 2 futures, 3 multi-currency margin, 4 portfolio margin. ``posMode``: ``net_mode`` or
-    ``long_short_mode``.
+    ``long_short_mode``. ``perm``: what the key may do, of ``read_only``, ``trade`` and ``withdraw``, with commas;
+    ``ip``: the addresses that it is bound to, with commas.
     """
 
     acctLv: str
     posMode: str
+    perm: str = ""
+    ip: str = ""
 
 
 class AssetBalance(msgspec.Struct, frozen=True):
