@@ -112,6 +112,21 @@ async def test_the_last_message_once_more_after_a_loss_is_not_told_again(bench: 
     assert [(gap.start, gap.end) for gap in sink.gaps] == [(10, 12)]
 
 
+async def test_a_message_of_a_lossless_stream_that_comes_twice_is_told_once(bench: Any) -> None:
+    plugin = await bench.plugin()
+    sinks = [bench.sink(plugin.trades("A"))]
+    socket = await bench.ready("trades.A", sinks[0], n=1)
+    for n in (2, 2, 3):
+        await socket.push("trades.A", n=n)
+    await bench.until(lambda: 3 in sinks[0].items)
+    sinks.append(bench.sink(plugin.trades("A")))
+    await bench.ready("trades.A", sinks[1], n=4)
+    for n in (4, 5):
+        await socket.push("trades.A", n=n)
+    await bench.until(lambda: 5 in sinks[1].items)
+    assert [sink.items for sink in sinks] == [[1, 2, 3, 4, 5], [4, 5]]
+
+
 async def test_a_refused_topic_fails_alone(bench: Any) -> None:
     bench.venue.refuse = {"ticks.BAD"}
     plugin = await bench.plugin()

@@ -29,8 +29,9 @@ class Channel(Generic[M_co]):
     ``staleness`` is how many seconds without data make a stream STALE (None: quiet is normal, only the connection is
     watched). ``snapshot_first`` channels send their state only at subscribing, so that one more consumer of the same
     topic needs a new subscription. ``order_of`` reads a number that only rises from message to message (a trade id):
-    it closes the seam when connections are rotated, and names the ends of a gap. ``strict=False`` lets numbers be
-    read out of JSON strings, as book rows are.
+    it closes the seam when connections are rotated, and names the ends of a gap. By it a message that comes twice is
+    known, unless messages may share a number: then ``identity_of`` reads what no two of them share. ``strict=False``
+    lets numbers be read out of JSON strings, as book rows are.
     """
 
     topic: str | TopicOf
@@ -43,6 +44,7 @@ class Channel(Generic[M_co]):
     lossless: bool = attrs.field(kw_only=True, default=False)
     staleness: float | None = attrs.field(kw_only=True, default=None)
     order_of: Callable[[M_co], int] | None = attrs.field(kw_only=True, default=None)
+    identity_of: Callable[[M_co], object] | None = attrs.field(kw_only=True, default=None)
     snapshot_first: bool = attrs.field(kw_only=True, default=False)
     private: bool = attrs.field(kw_only=True, default=False)
     strict: bool = attrs.field(kw_only=True, default=True)
@@ -51,6 +53,11 @@ class Channel(Generic[M_co]):
     def decoder(self) -> msgspec.json.Decoder[M_co]:
         """Made on first use."""
         return msgspec.json.Decoder(self.message, strict=self.strict)
+
+    @cached_property
+    def identity(self) -> Callable[[M_co], object] | None:
+        """What tells a message of a lossless channel from the one before; None where nothing does."""
+        return (self.identity_of or self.order_of) if self.lossless else None
 
     def topic_for(self, symbol: Symbol | None, params: Params) -> str:
         """The venue's text for this symbol and these parameters."""

@@ -49,7 +49,7 @@ class Owner(Protocol):
 class Entry:
     """One open stream on a topic."""
 
-    __slots__ = ("begun", "channel", "decode", "gap", "handler", "last", "since", "source", "topic")
+    __slots__ = ("begun", "channel", "decode", "gap", "handler", "identity", "last", "since", "source", "topic")
 
     def __init__(self, topic: Topic, channel: Channel[object], source: StreamSource[Any]) -> None:
         self.topic = topic
@@ -60,6 +60,7 @@ class Entry:
         self.begun = False
         self.gap = False
         self.last: object = None
+        self.identity: object = None
         self.since = monotonic()
 
     @property
@@ -86,12 +87,16 @@ class Entry:
     def receive(self, message: Any, received_ms: int) -> None:
         """The first message of a subscription: what was lost is said before anything new.
 
-        The last message may come once more, from venues that begin with it: that is nothing new.
+        The last message may come once more, from venues that begin with it or send it twice: that is nothing new.
         """
-        if self.gap:
-            if self._is_last(message):
+        identity_of = self.channel.identity
+        if identity_of is not None:
+            identity = identity_of(message)
+            if identity == self.identity:
                 self.begin()
                 return
+            self.identity = identity
+        if self.gap:
             self.gap = False
             self._tell_gap(message)
         self.begin()
@@ -100,7 +105,19 @@ class Entry:
 
     def receiver(self) -> Receiver:
         """The shortest way for any other message: a closure, because each attribute read costs for each message."""
-        decode, handler = self.decode, self.handler
+        decode, handler, identity_of = self.decode, self.handler, self.channel.identity
+        if identity_of is not None:
+            on_news = handler.on_message
+
+            def receive_once(frame: bytes, received_ms: int) -> None:
+                message = decode(frame)
+                identity = identity_of(message)
+                if identity != self.identity:
+                    self.identity = identity
+                    self.last = message
+                    on_news(message, received_ms)
+
+            return receive_once
         if isinstance(handler, Publisher):
             convert, publish = handler.convert, self.source.publish
 
@@ -118,10 +135,6 @@ class Entry:
             on_message(message, received_ms)
 
         return receive
-
-    def _is_last(self, message: object) -> bool:
-        order_of = self.channel.order_of
-        return order_of is not None and self.last is not None and order_of(message) == order_of(self.last)
 
     def _tell_gap(self, message: object) -> None:
         last, order_of = self.order, self.channel.order_of
