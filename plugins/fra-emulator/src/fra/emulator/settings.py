@@ -38,6 +38,8 @@ class Settings:
     """OKX repeats a quiet book's sequence id this often."""
     funding_push_s: float = 30.0
     """Period of OKX's funding-rate channel; HTX's is twice as long."""
+    mark_price_push_s: float | None = None
+    """Period of Binance's mark price streams (1 s or 3 s, as their names say)."""
     htx_multi_assets: bool = False
     """HTX accounts begin in multi-assets collateral mode (the `/v5` paths) instead of single-asset."""
     htx_snapshot_lag_s: float = 0.5

@@ -165,7 +165,8 @@ class Streams:
                 push, lambda: [_text(render.mini_ticker_event(self._now()))], period_ms=1000, engine=engine
             )
         if key.market == "usdm" and channel in ("markPrice", "markPrice@1s"):
-            period = 1000 if channel.endswith("1s") else 3000
+            told = self._pump.settings.mark_price_push_s
+            period = round(told * 1000) if told is not None else 1000 if channel.endswith("1s") else 3000
             return TimedStream(push, lambda: [_text(render.mark_price(self._now()))], period_ms=period)
         return None
 
