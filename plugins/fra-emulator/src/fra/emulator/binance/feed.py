@@ -6,7 +6,7 @@ import msgspec
 
 from fra.emulator import candles
 from fra.emulator.binance import listing
-from fra.emulator.binance.render import Render
+from fra.emulator.binance.render import SETTLED_LATE_MS, Render
 from fra.emulator.binance.streams import Streams
 from fra.emulator.exchange import VenueExchange
 from fra.emulator.instruments import Instrument
@@ -203,11 +203,13 @@ class BinanceFeed:
             last = self.market.next_settlement(i, end + 1) - i.interval_ms
             oldest = now - 3 * 365 * DAY_MS
             if start is not None:
-                first = max(self.market.next_settlement(i, max(start, oldest)), 0)
-                times = range(first, last + 1, i.interval_ms)[:limit]
+                first = max(self.market.next_settlement(i, max(start - SETTLED_LATE_MS, oldest)), 0)
+                times = range(first, last + 1, i.interval_ms)[: limit + 1]
             else:
-                times = range(last - (limit - 1) * i.interval_ms, last + 1, i.interval_ms)
-            rows += [(at, render.settled(at)) for at in times]
+                times = range(last - limit * i.interval_ms, last + 1, i.interval_ms)
+            settled = ((at, render.settled(at)) for at in times)
+            # what is asked for is compared with the times that are told, which are a little late
+            rows += [(at, row) for at, row in settled if (start or 0) <= int(str(row["fundingTime"])) <= end]
         rows.sort(key=lambda r: r[0])
         chosen = rows[:limit] if start is not None else rows[-limit:]
         return [row for _, row in chosen]

@@ -10,6 +10,8 @@ from fra.emulator.market import Candle
 from fra.emulator.pump import Pump
 
 Event = dict[str, object]
+SETTLED_LATE_MS = 5
+"""The venue stamps settlements so many milliseconds late at most."""
 
 
 class Render:
@@ -237,8 +239,7 @@ class Render:
 
     def settled(self, settlement_ms: int) -> Event:
         market, i = self._pump.market, self.instrument
-        # the venue stamps settlements a few milliseconds late
-        late = (settlement_ms // i.interval_ms) % 6
+        late = (settlement_ms // i.interval_ms) % (SETTLED_LATE_MS + 1)
         row: Event = {"symbol": self.symbol, "fundingTime": settlement_ms + late}
         row |= {
             "fundingRate": f"{market.funding(i, settlement_ms):.8f}",
