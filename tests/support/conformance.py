@@ -14,7 +14,7 @@ from fra.emulator import Account, OrderAction, Venue
 from fra.matching import Side as TrueSide
 from fra.testkit import Faults, VenueUnderTest
 
-STALE_AFTER = 0.5
+STALE_AFTER = 2.0
 _GARBAGE = '{"code": 0, "data": [[['
 _INTERVAL_S = 0.2
 

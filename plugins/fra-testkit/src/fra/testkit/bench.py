@@ -30,7 +30,8 @@ from fra.testkit.running import Running, running
 from fra.testkit.venue import VenueUnderTest
 
 T = TypeVar("T")
-_FAVOURITES: Final = ("BTC", "ETH")
+_FAVOURITES: Final = (("BTC", "USDT"), ("BTC", "USD"), ("BTC", "USDC"), ("ETH", "USDT"))
+"""What is traded most on most venues."""
 _ENOUGH: Final[Mapping[Operation, int]] = {Operation.SUBSCRIBE_ORDERBOOK: 4, Operation.SUBSCRIBE_TRADES: 3}
 _QUIET_S: Final = 1.0
 """How long a stream that has told something is waited for to tell more."""
@@ -216,9 +217,9 @@ class Bench:
         listed = [symbol for symbol in await self.handle.get_symbols() if symbol.kind is kind and symbol.active]
         if (name := self.venue.symbols.get(kind)) is not None:
             return self.handle.symbol(name)
-        for base in _FAVOURITES:
+        for base, quote in _FAVOURITES:
             for symbol in listed:
-                if symbol.base == base:
+                if symbol.base == base and symbol.quote == quote:
                     return symbol
         if not listed:
             raise NotEvaluated(f"the venue lists no {kind.value}")

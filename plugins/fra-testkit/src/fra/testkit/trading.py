@@ -29,6 +29,7 @@ from fra.core import (
     UserEvent,
 )
 from fra.testkit.bench import Bench
+from fra.testkit.judgements import now_ms
 from fra.testkit.outcomes import Broken, NotEvaluated
 
 AWAY: Final = Decimal("0.03")
@@ -81,8 +82,8 @@ def least(symbol: Symbol, price: Decimal) -> Decimal:
 
 
 def fresh_id() -> str:
-    """A client order id that no order has: letters and digits, as every venue takes."""
-    return f"nobody{next(_numbers):06d}"
+    """A client order id that no order has: sixteen digits, as every venue takes them."""
+    return str(now_ms() * 1000 + next(_numbers) % 1000)
 
 
 async def ended(bench: Bench, order: Order) -> Order:

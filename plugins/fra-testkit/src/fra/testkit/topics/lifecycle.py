@@ -15,6 +15,7 @@ from fra.testkit.calls import STREAMS
 from fra.testkit.check import check
 from fra.testkit.conformance import Topic
 from fra.testkit.outcomes import Broken, NotEvaluated, ensure
+from fra.testkit.topics.capabilities import listed
 
 _DESCRIPTORS = Path("/proc/self/fd")
 NOBODY = "127.0.0.1:1"
@@ -57,14 +58,14 @@ class LifecycleConformance(Topic):
     @check()
     async def test_stopping_leaves_no_task_and_no_socket(self, bench: Bench) -> None:
         """What is left running after a stop goes on trading, or eats memory until the process dies."""
-        await bench.handle.get_symbols()
+        symbols = await listed(bench)
         gc.collect()
         before = _descriptors()
         async with bench.another() as own:
-            for operation in STREAMS:
-                for kind in own.handle.capabilities.kinds(operation):
-                    if operation.value not in bench.venue.not_evaluated:
-                        STREAMS[operation](own.handle, await bench.symbol(kind))
+            for symbol in symbols:
+                for operation in STREAMS:
+                    if bench.claims(operation, symbol.kind) and operation.value not in bench.venue.not_evaluated:
+                        STREAMS[operation](own.handle, symbol)
             plugin, tasks = own.plugin, own.tasks
             await asyncio.sleep(0)
         left = await _gone(tasks, bench.venue.patience / 4)

@@ -218,7 +218,7 @@ class OrdersConformance(Topic):
         assert bench.venue.order_requests is not None
         market = await Market.of(bench, _kind(bench))
         before = bench.venue.order_requests()
-        id_ = f"unsure{fresh_id()[-6:]}"
+        id_ = fresh_id()
         async with bench.faulty("lose_order_reply"):
             told = await _told(bench, market, id_)
         sent = bench.venue.order_requests() - before
@@ -239,7 +239,7 @@ class OrdersConformance(Topic):
         market = await Market.of(bench, _kind(bench))
         before = bench.venue.order_requests()
         async with bench.faulty("lose_order_request"):
-            told = await _raw(bench, market, f"lost{fresh_id()[-6:]}")
+            told = await _raw(bench, market, fresh_id())
         sent = bench.venue.order_requests() - before
         ensure(sent <= 1, f"the order was sent {sent} times", "never repeat what changes something")
         ensure(
