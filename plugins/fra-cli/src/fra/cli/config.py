@@ -27,10 +27,11 @@ def config() -> None:
 @click.option("--plugin", "names", multiple=True, metavar="NAME", help="Only with the options of this plugin.")
 def schema(*, names: tuple[str, ...]) -> None:
     """Print the JSON Schema of fra.toml, with the options of the installed exchanges."""
+    from fra.cli.installed import registry_for
     from fra.cli.table import say
-    from fra.core import ConfigManager, FraError, PluginRegistry
+    from fra.core import ConfigManager, FraError
 
-    registry = PluginRegistry()
+    registry = registry_for(None)
     options: dict[str, type] = {}
     for name in names or registry.get_available_plugins():
         try:
@@ -124,13 +125,17 @@ def _tone(row: Check) -> Tone:
 def init(*, config: Path | None, exchanges: tuple[str, ...], force: bool) -> None:
     """Write a fra.toml: asks which exchanges, and where their keys are. Keys never stand in it."""
     from fra.cli.exit_codes import CommandFailed, ExitCode
+    from fra.cli.installed import registry_for
     from fra.cli.table import say
-    from fra.core import PluginRegistry
+    from fra.core import ConfigError, PluginRegistry
 
     target = config or Path("fra.toml")
     if target.exists() and not force:
         raise CommandFailed(f"{target} is there already", exit_code=ExitCode.CONFIG, cure="fra config init --force")
-    registry = PluginRegistry()
+    try:
+        registry = registry_for(None)
+    except ConfigError:  # it is what is replaced
+        registry = PluginRegistry()
     installed = registry.get_available_plugins()
     asking = sys.stdin.isatty()
     chosen = exchanges or (_choose(installed) if asking else installed)

@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from fra.cli.exit_codes import ExitCode, exit_code_for
-from fra.core import FraError, PluginBlocked, PluginError, PluginNotFound, PluginRegistry
+from fra.core import ConfigError, ConfigManager, FraError, PluginBlocked, PluginError, PluginNotFound, PluginRegistry
 
 GROUP: Final = "fra.commands"
 _OWN: Final = "fra-cli"
@@ -22,10 +22,11 @@ _TRACEBACK: Final = "FRA_TRACEBACK"
 class CommandGroup(click.Group):
     """A group whose commands are the installed entry points; each is imported when it is asked for.
 
-    One that cannot be imported is a line in the help and an error of its own, and hurts no other.
+    One that cannot be imported is a line in the help and an error of its own, and hurts no other. ``unread`` is why the
+    configuration could not be read: nobody knows then what it allows, so only this package's own commands are imported.
     """
 
-    def __init__(self, registry: PluginRegistry) -> None:
+    def __init__(self, registry: PluginRegistry, *, unread: ConfigError | None = None) -> None:
         super().__init__(
             name="fra",
             help="One async interface to every crypto exchange.",
@@ -33,19 +34,20 @@ class CommandGroup(click.Group):
             epilog="Exit codes: fra help exit-codes",
         )
         self._registry = registry
-        self._problems: dict[str, PluginError] = {}
+        self._unread = unread
+        self._problems: dict[str, FraError] = {}
 
     def list_commands(self, context: click.Context) -> list[str]:
         """The names of all installed commands; reads metadata only."""
         return list(self._registry.names(GROUP))
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """The command, imported now; None when nothing is installed under ``name``. Raises PluginError."""
+        """The command, imported now; None when nothing is installed under ``name``. Raises PluginError, ConfigError."""
         try:
             found = self._load(name)
         except PluginNotFound:
             return None
-        except PluginError as error:
+        except (PluginError, ConfigError) as error:
             if not context.resilient_parsing:
                 raise
             self._problems[name] = error
@@ -55,10 +57,12 @@ class CommandGroup(click.Group):
         return found
 
     def _load(self, name: str) -> object:
+        if self._unread is not None and self._registry.resolve(name, group=GROUP).distribution != _OWN:
+            raise self._unread
         try:
             return self._registry.load(name, group=GROUP)
         except PluginBlocked:
-            # FRA_PLUGINS shuts plugins out; this package's own commands are how one looks at them.
+            # FRA_PLUGINS and the allow-list shut plugins out; this package's own commands are how one looks at them.
             unrestricted = PluginRegistry(environ={})
             row = unrestricted.resolve(name, group=GROUP)
             if row.distribution != _OWN:
@@ -77,7 +81,7 @@ class CommandGroup(click.Group):
         for name in self.list_commands(context):
             try:
                 command = self.get_command(context, name)
-            except PluginError as error:
+            except (PluginError, ConfigError) as error:
                 rows.append((name, f"! {error.message}"))
                 continue
             if command is not None and not command.hidden:
@@ -100,8 +104,9 @@ def run(arguments: Sequence[str], *, registry: PluginRegistry | None = None) -> 
 
 def _run(arguments: Sequence[str], registry: PluginRegistry | None) -> ExitCode:
     try:
-        registry = PluginRegistry() if registry is None else registry
-        outcome = CommandGroup(registry).main(list(arguments), prog_name="fra", standalone_mode=False, obj=registry)
+        registry, unread = _allowed(PluginRegistry() if registry is None else registry, arguments)
+        group = CommandGroup(registry, unread=unread)
+        outcome = group.main(list(arguments), prog_name="fra", standalone_mode=False, obj=registry)
     except click.exceptions.Abort:
         return ExitCode.INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
@@ -123,6 +128,28 @@ def _run(arguments: Sequence[str], registry: PluginRegistry | None) -> ExitCode:
         return exit_code_for(error)
     # click answers --help and the like with an int of its own.
     return ExitCode(outcome) if isinstance(outcome, int) else ExitCode.DONE
+
+
+def _allowed(registry: PluginRegistry, arguments: Sequence[str]) -> tuple[PluginRegistry, ConfigError | None]:
+    """What the configuration allows, for commands are plugins, too; or why it cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the command reads it again, and warns
+            plugins = ConfigManager().load_config(_named_configuration(arguments)).plugins
+    except ConfigError as error:
+        return registry, error
+    return registry.with_policy(allow=plugins.allow, pins=plugins.pins), None
+
+
+def _named_configuration(arguments: Sequence[str]) -> str | None:
+    """The value of ``--config``, which every command spells alike."""
+    for index, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name == "--config":
+            return value if equals else next(iter(arguments[index + 1 :]), None)
+        if argument == "--":
+            break
+    return None
 
 
 def _warn(
