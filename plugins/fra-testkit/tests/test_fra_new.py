@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fra.testkit.new import KINDS, Names, write
-from fra.testkit.new.names import LONGEST, NameRefused
+from fra.testkit.new.names import KINDS, LONGEST, NameRefused, Names
+from fra.testkit.new.project import write
 
 PROJECTS = {"exchange": "my-venue", "hook": "risk-desk"}
 LONG = "a2b-c3d_" + "x" * (LONGEST - 8)
