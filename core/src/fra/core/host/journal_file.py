@@ -137,7 +137,7 @@ class JournalFile:
         """All of them or none, in one transaction. Takes the lock."""
         with self._told("written"):
             database = self._open()
-            full = any(entry.status is OrderStatus.PENDING for entry in entries)
+            full = any(map(_is_intent, entries))
             if full is not self._full:
                 database.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
                 self._full = full
@@ -157,7 +157,7 @@ class JournalFile:
     def _write(self, database: sqlite3.Connection, entry: JournalEntry) -> None:
         order = None if entry.order is None else to_text(entry.order)
         outcome = (entry.status.value, entry.timestamp_ms, order, entry.reason)
-        if entry.status is not OrderStatus.PENDING:
+        if not _is_intent(entry):
             key = (entry.request.symbol, entry.client_order_id, entry.exchange)
             found = database.execute(_LATEST, key).fetchone()
             if found is not None:
@@ -273,6 +273,11 @@ class JournalFile:
 
     def _error(self, what: str, cure: str) -> JournalError:
         return JournalError(f"the order journal {self._path} {what}", path=str(self._path), cure=cure)
+
+
+def _is_intent(entry: JournalEntry) -> bool:
+    """An order about to be sent. One that is still pending when the venue has it is more than that."""
+    return entry.status is OrderStatus.PENDING and entry.order is None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -169,6 +169,8 @@ class OrderDesk:
                 raise
             raise failure from failure.__cause__
         order = self.seen(order)
+        if order.status in UNSETTLED:
+            self._outcomes.await_news(intent)
         await self._outcomes.note(intent, order.status, order=order)
         return order
 

@@ -165,12 +165,16 @@ class Outcomes:
         if intent is not None and not intent.told.is_set():
             intent.told.set()
             if not intent.followed:
-                self.follow_up(intent)
+                self._run(self._writing, self._find_out(intent), f"fra outcome of {intent.name}")
+
+    def await_news(self, intent: Intent) -> None:
+        """The venue has taken it in, and has not said what became of it: the account's stream will."""
+        self._open[intent.key] = intent
 
     def follow_up(self, intent: Intent) -> asyncio.Task[None]:
         """Ask behind everybody's back until it is known."""
         self._open[intent.key] = intent
-        intent.followed = True
+        intent.followed = intent.doubted = True
         return self._run(self._asking, self._find_out(intent), f"fra outcome of {intent.name}")
 
     async def _find_out(self, intent: Intent) -> None:
@@ -216,7 +220,8 @@ class Outcomes:
         if order is not None:
             order = self._seen(attrs.evolve(order, reason=order.reason or answer.reason))
         found = order if answer.fate is OrderFate.FOUND else None
-        self._settled.append(intent.recovered(answer.fate, found, answer.reason))
+        if intent.doubted:
+            self._settled.append(intent.recovered(answer.fate, found, answer.reason))
         status = OrderStatus.REJECTED if order is None else order.status
         await self.note(intent, status, order=found, reason=answer.reason)
 

@@ -70,13 +70,15 @@ class RecoveredOrder:
 class Intent:
     """An order that was written down before it was sent, until it is known what became of it.
 
-    ``left`` says that an earlier process did so; ``told`` is set when the venue has said what became of it.
+    ``left`` says that an earlier process did so, ``doubted`` that nobody was told whether it lives; ``told`` is set
+    when the venue has said what became of it.
     """
 
     entry: JournalEntry
     journal: OrderJournal
     symbol: Symbol | None = None
     left: bool = False
+    doubted: bool = False
     followed: bool = False
     told: asyncio.Event = attrs.field(factory=asyncio.Event)
 
