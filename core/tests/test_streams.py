@@ -585,49 +585,6 @@ async def test_a_subscribe_that_returns_something_else_says_so(kit) -> None:
             mem.subscribe_trades(SPOT)
 
 
-# --- reload
-
-
-async def test_streams_go_on_at_the_new_plugin_after_a_reload(kit) -> None:
-    async with kit.manager({"mem": {"plugin": "memory"}}) as manager:
-        mem = manager.get_plugin("mem")
-        await mem.get_symbols()
-        trades, old = mem.subscribe_trades(SPOT), kit.plugin
-        old.sources["trades", SPOT].publish(trade(1))
-        assert await manager.reload_plugin("mem") is mem
-        assert kit.plugin is not old
-        assert old.closed == [("trades", SPOT)]
-        kit.plugin.sources["trades", SPOT].publish(trade(2))
-        assert (await anext(trades)).id == "1"
-        with pytest.raises(StreamGap, match="reloaded"):
-            await anext(trades)
-        assert (await anext(trades)).id == "2"
-        await trades.close()
-        assert kit.plugin.closed == [("trades", SPOT)]
-
-
-async def test_generators_go_on_at_the_new_plugin_after_a_reload(kit) -> None:
-    ended = []
-
-    class Numbered(kit.Memory):
-        async def subscribe_trades(self, symbol):
-            number = len(self.instances)
-            try:
-                yield trade(number)
-                await asyncio.Event().wait()
-            finally:
-                ended.append(number)
-
-    async with kit.manager({"mem": {"plugin": "memory"}}, memory=Numbered) as manager, asyncio.timeout(5):
-        trades = manager.get_plugin("mem").subscribe_trades(SPOT)
-        assert (await anext(trades)).id == "1"
-        await manager.reload_plugin("mem")
-        assert ended == [1]
-        with pytest.raises(StreamGap):
-            await anext(trades)
-        assert (await anext(trades)).id == "2"
-
-
 # --- funding
 
 

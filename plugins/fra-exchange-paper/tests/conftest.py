@@ -182,6 +182,7 @@ class Venue(ExchangePluginInterface):
 
         self._changed.set()
         source = self.sources[channel, symbol.name] = StreamSource(close=close)
+        source.confirm()
         return source
 
     def subscribe_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> StreamSource[BookView]:

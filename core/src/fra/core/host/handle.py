@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -27,6 +28,7 @@ from fra.core.contract.orders import Fill, Order, OrderRequest, UserEvent
 from fra.core.contract.streams import Subscription, Upstream
 from fra.core.contract.symbol import RefusedInstrument, Symbol, SymbolList
 from fra.core.contract.values import as_decimal, as_timestamp_ms
+from fra.core.host.calls import Calls
 from fra.core.host.client_ids import ClientOrderIds
 from fra.core.host.context import now_ms
 from fra.core.host.events import EventBus
@@ -35,8 +37,9 @@ from fra.core.host.funding import FundingWatch
 from fra.core.host.instruments import Instruments, kinds_of
 from fra.core.host.journals import Journals
 from fra.core.host.orders import OrderDesk
+from fra.core.host.pumps import FeedKey
 from fra.core.host.recovery import RecoveredOrder
-from fra.core.host.streams import FeedKey, StreamHub
+from fra.core.host.streams import StreamHub
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -62,7 +65,8 @@ class ExchangeHandle:
     ) -> None:
         self._name = config.name
         self._bus = bus
-        self._plugin: ExchangePluginInterface | None = None
+        self._calls: Calls | None = None
+        self._coming: tuple[ExchangePluginInterface, Instruments] | None = None
         self._status = ConnectionStatus.DISCONNECTED
         self._failures = Failures(config.name, config.secrets())
         self._hub = StreamHub(
@@ -79,7 +83,7 @@ class ExchangeHandle:
         self._account: Subscription[UserEvent] | None = None
         self._desk = OrderDesk(
             config.name,
-            plugin=lambda: self._present,
+            plugin=lambda: self._now_serving.counting(),
             veto=self._veto,
             symbol=lambda name: self._market(Operation.GET_ORDER, name),
             failures=self._failures,
@@ -122,10 +126,14 @@ class ExchangeHandle:
         return f"<ExchangeHandle {self._name} {self._status.value}>"
 
     @property
-    def _present(self) -> ExchangePluginInterface:
-        if self._plugin is None:
+    def _now_serving(self) -> Calls:
+        if self._calls is None:
             raise ExchangeConnectionError("it is not connected", sent=False, exchange=self._name)
-        return self._plugin
+        return self._calls
+
+    @property
+    def _present(self) -> ExchangePluginInterface:
+        return self._now_serving.plugin
 
     @property
     def health(self) -> Health:
@@ -384,7 +392,7 @@ class ExchangeHandle:
 
         def open_(plugin: ExchangePluginInterface) -> Upstream[BookView]:
             # The hub makes views of the whole books that a generator yields.
-            return plugin.subscribe_orderbook(self._loaded(operation, name), depth=depth)  # type: ignore[return-value]
+            return plugin.subscribe_orderbook(self._loaded(operation, name, plugin), depth=depth)  # type: ignore[return-value]
 
         operation, name = Operation.SUBSCRIBE_ORDERBOOK, str(symbol)
         return self._hub.latest(
@@ -396,7 +404,7 @@ class ExchangeHandle:
         operation, name = Operation.SUBSCRIBE_TRADES, str(symbol)
         return self._hub.every(
             FeedKey(operation, name),
-            lambda plugin: plugin.subscribe_trades(self._loaded(operation, name)),
+            lambda plugin: plugin.subscribe_trades(self._loaded(operation, name, plugin)),
             first=self._first(operation, name),
         )
 
@@ -405,7 +413,7 @@ class ExchangeHandle:
         operation, name = Operation.SUBSCRIBE_TICKER, str(symbol)
         return self._hub.latest(
             FeedKey(operation, name),
-            lambda plugin: plugin.subscribe_ticker(self._loaded(operation, name)),
+            lambda plugin: plugin.subscribe_ticker(self._loaded(operation, name, plugin)),
             hand_over=_as_it_is,
             first=self._first(operation, name),
         )
@@ -415,7 +423,7 @@ class ExchangeHandle:
         operation, name, length = Operation.SUBSCRIBE_KLINES, str(symbol), _interval(interval)
         return self._hub.every(
             FeedKey(operation, name, length),
-            lambda plugin: plugin.subscribe_klines(self._loaded(operation, name), length),
+            lambda plugin: plugin.subscribe_klines(self._loaded(operation, name, plugin), length),
             first=self._first(operation, name),
         )
 
@@ -424,7 +432,7 @@ class ExchangeHandle:
         operation, name = Operation.SUBSCRIBE_FUNDING_RATE, str(symbol)
         return self._hub.latest(
             FeedKey(operation, name),
-            lambda plugin: plugin.subscribe_funding_rate(self._loaded(operation, name)),
+            lambda plugin: plugin.subscribe_funding_rate(self._loaded(operation, name, plugin)),
             hand_over=_as_it_is,
             first=self._first(operation, name),
             watch=self._funding,
@@ -464,9 +472,17 @@ class ExchangeHandle:
         elif not any(self.capabilities.support(operation, kind) for kind in kinds):
             raise not_supported(self._name, operation, kinds[0])
 
-    def _loaded(self, operation: Operation, symbol: Market) -> Symbol:
-        market = self._instruments.get(symbol)
-        self._check(operation, market.kind)
+    def _loaded(self, operation: Operation, symbol: Market, plugin: ExchangePluginInterface | None = None) -> Symbol:
+        """The symbol as ``plugin`` lists it (None: the one that serves), if it can do that with it."""
+        coming = self._coming
+        if coming is None or plugin is not coming[0]:
+            market = self._instruments.get(symbol)
+            self._check(operation, market.kind)
+            return market
+        plugin, instruments = coming
+        market = (instruments if instruments.loaded else self._instruments).get(symbol)
+        if not plugin.capabilities.support(operation, market.kind):
+            raise not_supported(self._name, operation, market.kind)
         return market
 
     async def _market(self, operation: Operation, symbol: Market) -> Symbol:
@@ -498,7 +514,8 @@ class ExchangeHandle:
 
     async def _call(self, operation: Operation, answer: Awaitable[R], *, where: str | None = None) -> R:
         try:
-            return await answer
+            with self._now_serving:
+                return await answer
         except Exception as error:
             failure = self._failures.complete(error, where or operation.value)
             if failure is error:
@@ -524,24 +541,59 @@ class ExchangeHandle:
                 ConnectionChanged(exchange=self._name, timestamp_ms=now_ms(), old=old, new=status, reason=reason)
             )
 
-    async def _swap(self, plugin: ExchangePluginInterface, config: ExchangeConfig) -> None:
-        """Ask ``plugin`` from now on, streams included."""
+    @property
+    def _plugin(self) -> ExchangePluginInterface | None:
+        return None if self._calls is None else self._calls.plugin
+
+    async def _prepare(self, plugin: ExchangePluginInterface, config: ExchangeConfig) -> None:
+        """Bring ``plugin`` to where the present one is, if there is one: symbols and streams. :meth:`_swap` follows.
+
+        Raises why it cannot be brought there; then nothing has changed.
+        """
         self._failures.learn(config.secrets())
-        self._plugin = plugin
+        instruments = Instruments(self._name, load=plugin.get_symbols, emit=_ignore, now_ms=now_ms)
+        self._coming = (plugin, instruments)
+        try:
+            # A configuration without keys any more cannot follow the account: whoever listens to it is told then.
+            optional = None if _has_account(plugin, config) else Operation.SUBSCRIBE_USER_DATA
+            listed = instruments.ensure if self._instruments.loaded else _nothing
+            await self._hub.warm(plugin, listed=listed, patience=config.timeout, optional=optional)
+        except BaseException:
+            self._coming = None
+            raise
+
+    def _swap(self, plugin: ExchangePluginInterface, config: ExchangeConfig) -> Calls | None:
+        """Ask ``plugin`` from now on, streams included; the result is what is under way at the one before."""
+        self._failures.learn(config.secrets())
+        old, self._calls = self._calls, Calls(plugin)
         self._desk.ids = ClientOrderIds(plugin.get_metadata().client_order_id_rule)
         self._desk.use(self._journals.of(config, plugin.get_metadata()))
-        await self._hub.repoint(plugin)
-        has_account = config.has_credentials or not plugin.get_metadata().account_needs_credentials
-        if self._account is None and has_account and self.capabilities.support(Operation.SUBSCRIBE_USER_DATA):
+        self._hub.patience = config.timeout
+        coming, self._coming = self._coming, None
+        if coming is not None and coming[1].loaded:
+            self._instruments.take(coming[1].symbols)
+        self._hub.commit(plugin)
+        if not _has_account(plugin, config):
+            self._account = None
+        elif self._account is None and self.capabilities.support(Operation.SUBSCRIBE_USER_DATA):
             # Whether or not a user subscribes: hooks hear of each order and fill, and unknown outcomes are found out.
             self._account = self.subscribe_user_data()
             self._account.add_listener(_ignore)
+        return old
+
+    async def _settle(self, old: Calls, *, patience: float) -> None:
+        """Wait until nothing is under way at the old plugin, neither answers nor items."""
+        await asyncio.gather(old.drained(patience), self._hub.settle(patience=patience))
 
     async def _close(self) -> None:
         await self._desk.close()
         await self._journals.release(self._name)
         await self._hub.close()
-        self._plugin = None
+        self._calls = None
+
+
+def _has_account(plugin: ExchangePluginInterface, config: ExchangeConfig) -> bool:
+    return config.has_credentials or not plugin.get_metadata().account_needs_credentials
 
 
 def _as_it_is(item: T) -> T:
@@ -550,6 +602,10 @@ def _as_it_is(item: T) -> T:
 
 def _ignore(item: object) -> None:
     """The desk has it already."""
+
+
+async def _nothing() -> None:
+    """Nobody has asked for the symbols yet."""
 
 
 def _when(moment: When | None, field: str) -> int | None:

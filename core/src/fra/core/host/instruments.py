@@ -56,15 +56,16 @@ class Instruments:
         if self._symbols is None:
             async with self._lock:
                 if self._symbols is None:
-                    self._take(await self._load())
+                    self.take(await self._load())
 
     async def refresh(self) -> SymbolList:
         """Load again; a listing that differs is a SymbolsChanged event."""
         async with self._lock:
-            self._take(await self._load())
+            self.take(await self._load())
         return self.symbols
 
-    def _take(self, loaded: Sequence[Symbol]) -> None:
+    def take(self, loaded: Sequence[Symbol]) -> None:
+        """This is the listing from now on; one that differs is a SymbolsChanged event."""
         symbols = loaded if isinstance(loaded, SymbolList) else SymbolList(loaded)
         by_name: dict[str, Symbol] = {}
         refused = list(symbols.refused)

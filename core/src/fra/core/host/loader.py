@@ -64,6 +64,8 @@ class PluginLoader:
         self._fence = fence
         self._exchange = exchange if exchange is not None else self._only_loaded
         self._loaded: dict[str, _Loaded] = {}
+        self._reloads: dict[str, asyncio.Task[None]] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
 
     async def load_plugin(self, config: ExchangeConfig) -> ExchangeHandle:
         """Load, configure, initialize and connect one instance.
@@ -77,10 +79,12 @@ class PluginLoader:
             )
         handle = ExchangeHandle(config, bus=self.bus, journals=self._journals)
         try:
-            loaded = await self._start(config, handle)
+            loaded = await self._bring_up(config, handle)
         except BaseException:
             await handle._close()
             raise
+        handle._swap(loaded.plugin, config)
+        self._serves(loaded)
         if config.name in self._loaded:
             await self._stop(loaded)
             raise ConfigError(f"{config.name!r} was loaded twice at once", path=f"exchanges.{config.name}")
@@ -88,18 +92,44 @@ class PluginLoader:
         return handle
 
     async def reload_plugin(self, name: str, config: ExchangeConfig) -> ExchangeHandle:
-        """Start a second plugin beside the first, swap it in behind the handle, then stop the first.
+        """Start a second plugin beside the first, bring its streams up, swap it in behind the handle, stop the first.
 
-        When the second does not start, the first goes on and the error is raised. Lossless streams get a StreamGap.
+        When the second does not start, or does not stream what the first does, the first goes on and the error is
+        raised. Trades and the account's events are neither lost nor told twice; where that cannot be shown (items
+        without identities, a stream that does not come up though the plugin is connected), there is a StreamGap. Calls
+        that are under way end at the first plugin, within its time-out. Reloads of one instance wait for each other.
         """
-        old = self._get(name)
-        new = await self._start(config, old.handle)
-        self._loaded[name] = new
-        await self._stop(old, keep_handle=True)
-        return new.handle
+        async with self._turns.setdefault(name, asyncio.Lock()):
+            task = asyncio.create_task(self._replace(self._get(name), config), name=f"fra reload {name}")
+            self._reloads[name] = task
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                task.cancel()  # undone, or brought to its end at once
+                await asyncio.wait([task])
+                raise
+            finally:
+                del self._reloads[name]
+        return self._get(name).handle
+
+    async def _replace(self, old: _Loaded, config: ExchangeConfig) -> None:
+        handle = old.handle
+        new = await self._bring_up(config, handle)
+        under_way = handle._swap(new.plugin, config)
+        self._loaded[config.name] = new
+        self._serves(new)
+        assert under_way is not None
+        try:
+            await handle._settle(under_way, patience=old.config.timeout)
+        finally:
+            await self._stop(old, keep_handle=True)
 
     async def unload_plugin(self, name: str) -> None:
-        """Close its streams, disconnect it and forget it. Idempotent."""
+        """Close its streams, disconnect it and forget it, in the middle of a reload too. Idempotent."""
+        reload = self._reloads.get(name)
+        if reload is not None:
+            reload.cancel()
+            await asyncio.wait([reload])
         loaded = self._loaded.pop(name, None)
         if loaded is not None:
             await self._stop(loaded)
@@ -134,7 +164,22 @@ class PluginLoader:
         finally:
             thread.shutdown(wait=False)
 
-    async def _start(self, config: ExchangeConfig, handle: ExchangeHandle) -> _Loaded:
+    async def _bring_up(self, config: ExchangeConfig, handle: ExchangeHandle) -> _Loaded:
+        """Connected, and ready to serve behind ``handle`` in place of whoever does now."""
+        loaded = await self._connect(config, handle)
+        try:
+            await handle._prepare(loaded.plugin, config)
+        except BaseException as error:
+            await self._stop(loaded, quietly=True)
+            if not isinstance(error, Exception):
+                raise
+            failure = Failures(config.name, config.secrets()).complete(error, "bringing it up")
+            if failure is error:
+                raise
+            raise failure from failure.__cause__
+        return loaded
+
+    async def _connect(self, config: ExchangeConfig, handle: ExchangeHandle) -> _Loaded:
         row = self.registry.resolve(config.plugin_name)
         cls = await self._import(row)
         failures = Failures(config.name, config.secrets())
@@ -185,29 +230,33 @@ class PluginLoader:
             if failure is error:
                 raise
             raise failure from failure.__cause__
-        await handle._swap(plugin, config)
-        handle._set_status(ConnectionStatus.CONNECTED)
-        self.bus.emit(
-            PluginLoaded(
-                exchange=config.name,
-                timestamp_ms=now_ms(),
-                plugin=row.name,
-                distribution=row.distribution,
-                version=row.version,
-            )
-        )
         return _Loaded(config, row, plugin, context, handle)
 
-    async def _stop(self, loaded: _Loaded, *, keep_handle: bool = False) -> None:
+    def _serves(self, loaded: _Loaded) -> None:
+        """Tell that its handle asks this plugin now."""
+        loaded.handle._set_status(ConnectionStatus.CONNECTED)
+        self.bus.emit(
+            PluginLoaded(
+                exchange=loaded.config.name,
+                timestamp_ms=now_ms(),
+                plugin=loaded.row.name,
+                distribution=loaded.row.distribution,
+                version=loaded.row.version,
+            )
+        )
+
+    async def _stop(self, loaded: _Loaded, *, keep_handle: bool = False, quietly: bool = False) -> None:
+        """``keep_handle``: another plugin serves behind it. ``quietly``: this one never did."""
         name = loaded.config.name
         try:
-            if not keep_handle:
+            if not (keep_handle or quietly):
                 await loaded.handle._close()
         finally:
             loaded.context.close()
             await self._disconnect(loaded.plugin, loaded.config, Failures(name, loaded.config.secrets()))
-            if not keep_handle:
+            if not (keep_handle or quietly):
                 loaded.handle._set_status(ConnectionStatus.DISCONNECTED)
+        if not quietly:
             self.bus.emit(PluginUnloaded(exchange=name, timestamp_ms=now_ms(), plugin=loaded.row.name))
 
     async def _disconnect(self, plugin: ExchangePluginInterface, config: ExchangeConfig, failures: Failures) -> None:
