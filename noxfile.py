@@ -6,6 +6,7 @@ Nothing here lists our distributions: they are the folders that hold a pyproject
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -158,6 +159,34 @@ def faults(session: nox.Session) -> None:
             env[name] = args[at + 1]
             del args[at : at + 2]
     session.run("pytest", "tests/faults", *args, env=env)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Ask the public advisories about everything that we install; not passed where they could not be asked."""
+    _install(session, PROJECTS, *_group("tests"), *_group("types"), *_group("lint"), "pip-audit>=2.7")
+    report = Path(session.create_tmp()) / "audit.json"
+    report.unlink(missing_ok=True)
+    session.run(
+        "pip-audit", "--local", "--skip-editable", "--progress-spinner", "off", "--format", "json", "--output",
+        str(report), *session.posargs, success_codes=[0, 1], silent=True,
+    )  # fmt: skip
+    # pip-audit finds nothing and ends well, too, when it could look nothing up: its report decides.
+    known = json.loads(report.read_text() or "{}").get("dependencies", []) if report.is_file() else []
+    rows = [row for row in known if row["name"] not in FOLDERS]
+    for row in rows:
+        for found in row.get("vulns", []):
+            fixed = ", ".join(found["fix_versions"]) or "no version yet"
+            session.warn(f"{row['name']} {row['version']}: {found['id']} → mended in {fixed}")
+    if vulnerable := [row["name"] for row in rows if row.get("vulns")]:
+        session.error(f"known vulnerabilities in {', '.join(vulnerable)}")
+    unasked = {row["name"]: row["skip_reason"] for row in rows if "skip_reason" in row}
+    if not rows or len(unasked) == len(rows):
+        reason = next(iter(unasked.values()), "the advisories gave no answer")
+        session.skip(f"NOT AUDITED, nothing could be asked (no network?): {reason}")
+    if unasked:
+        session.skip(f"{len(rows) - len(unasked)} of {len(rows)} audited, NOT AUDITED: {', '.join(sorted(unasked))}")
+    session.log(f"{len(rows)} distributions, no known vulnerability")
 
 
 @nox.session
