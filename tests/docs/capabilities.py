@@ -35,7 +35,8 @@ Made by `{COMMAND}` from what the adapters declare; a test fails when it is out 
 empty raises `NotSupported` before anything is sent.
 
 **S** spot, **L** linear and **I** inverse perpetual swaps. `~` is polled, not streamed; how often
-stands below the table. An adapter on ccxt declares what ccxt has for it, less what was found not to work.
+stands below the table. An adapter on ccxt declares what ccxt has for it, less what was found not to work. What is built
+on other exchanges can do what those can: `proxy` what its target can, `aggregated` what any of its members can.
 """
 
 
@@ -60,7 +61,7 @@ def groups(registry: PluginRegistry) -> Mapping[str, Sequence[str]]:
     own = [name for name in names.values() if "_" not in name and name != "ccxt"]
     on_ccxt = [name for name in own if registry.get_plugin_metadata(name).plugin_type is PluginType.CCXT]
     native = [name for name in own if registry.get_plugin_metadata(name).plugin_type is PluginType.CUSTOM]
-    others = [name for name in own if name not in (*on_ccxt, *native)]
+    others = [name for name in own if registry.get_plugin_metadata(name).plugin_type is PluginType.SIMULATED]
     beside = [f"{name}_ccxt" for name in native]
     return {
         "Native": native,
