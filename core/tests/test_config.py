@@ -138,6 +138,9 @@ def test_a_configuration_that_cannot_be_read_leaves_the_earlier_one(tmp_path: Pa
         ("[exchanges.okx]\nsekret_key = 'x'", "exchanges.okx.sekret_key", "did you mean 'secret_key'?"),
         ("[plugins]\nallowed = []", "plugins.allowed", "did you mean 'allow'?"),
         ("[hooks]\nzzz = []", "hooks.zzz", "known keys: disabled, enabled"),
+        ("[journal]\nfoldr = 'x'", "journal.foldr", "did you mean 'folder'?"),
+        ("[journal]\nenabled = 'no'", "journal.enabled", "must be true or false, not a string"),
+        ("journal = false", "journal", "must be a table, not true or false"),
         ("[defaults]\napi_key = 'x'", "defaults.api_key", "known keys: proxy, sandbox, timeout"),
         ("[exchanges]\nokx = 1", "exchanges.okx", "must be a table, not an integer"),
         ("[exchanges.okx]\nsandbox = 'yes'", "exchanges.okx.sandbox", "must be true or false, not a string"),
@@ -352,6 +355,37 @@ def test_allow_list_pins_and_hooks_are_read(tmp_path: Path) -> None:
 def test_no_allow_list_is_not_an_empty_one(tmp_path: Path) -> None:
     assert load(tmp_path, "").plugins.allow is None
     assert load(tmp_path, "[plugins]\nallow = []").plugins.allow == ()
+
+
+# --- the order journal
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "folder"),
+    [
+        ("", {"XDG_STATE_HOME": "/state"}, Path("/state/fra/orders")),
+        ("", {}, Path.home() / ".local/state/fra/orders"),
+        ("[journal]\nfolder = '/orders'", {}, Path("/orders")),
+        ("[journal]\nfolder = '~/orders'", {}, Path.home() / "orders"),
+        ("[journal]\nenabled = false", {}, None),
+        ("[journal]\nenabled = false\nfolder = '/orders'", {}, None),
+        ("[journal]\nenabled = false", {"FRA_JOURNAL": "/elsewhere"}, Path("/elsewhere")),
+        ("[journal]\nfolder = '/orders'", {"FRA_JOURNAL": "off"}, None),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="other folders there")
+def test_the_journal_is_where_the_environment_the_file_or_the_user_has_it(
+    tmp_path: Path, text: str, environ: dict[str, str], folder: Path | None
+) -> None:
+    path = write(tmp_path, text)
+    assert ConfigManager(environ=environ).load_config(path).journal.folder == folder
+
+
+def test_a_relative_folder_is_beside_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "[journal]\nfolder = 'orders'")
+    config = ConfigManager(environ={}).load_config(path)
+    assert config.journal.folder == tmp_path / "orders"
+    assert config.describe()["journal"] == {"folder": str(tmp_path / "orders")}
 
 
 # --- schema

@@ -227,7 +227,9 @@ class Outcomes:
 
     async def recover(self) -> Sequence[RecoveredOrder]:
         """Ask now for every order whose outcome is not known; those, and what was found out since the last call."""
-        await self._claim()
+        journal = self._journal
+        if not isinstance(journal, DurableJournal) or await journal.has_open():
+            await self._claim()
         still = await asyncio.gather(*map(self._ask_now, tuple(self._open.values())))
         settled = tuple(self._settled)
         self._settled.clear()

@@ -45,7 +45,7 @@ class OrderFate(enum.Enum):
     """What is known of an order whose outcome was not: the venue has it, it never came to be, or nobody can say yet."""
 
     FOUND = "found"
-    NEVER_ARRIVED = "never arrived"
+    NEVER_ARRIVED = "never_arrived"
     UNKNOWN = "unknown"
 
 
