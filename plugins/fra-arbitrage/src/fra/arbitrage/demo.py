@@ -23,6 +23,7 @@ from fra.cli import figures
 from fra.cli.exit_codes import CommandFailed, ExitCode
 from fra.cli.session import open_session
 from fra.cli.table import LiveTable, Table, interactive, say
+from fra.core import ConfigManager
 
 if TYPE_CHECKING:
     from fra.emulator import Emulator
@@ -60,7 +61,9 @@ async def run_demo(*, recorded: Path | None, seed: int, size: Decimal, as_json: 
         emulator = await stack.enter_async_context(_emulator(recorded, seed, keys, None if watch else settles_in))
         *others, last = emulator.venues
         say(f"fra: {', '.join(others)} and {last} are emulated on this machine" + _from(recorded))
-        settings = {name: {"base_url": venue.markets, **keys} for name, venue in emulator.venues.items()}
+        exchanges = {name: {"base_url": venue.markets, **keys} for name, venue in emulator.venues.items()}
+        # The venues end with the demo: there is nobody to ask what became of an order.
+        settings = ConfigManager.from_mapping({"exchanges": exchanges, "journal": {"enabled": False}})
         session = await stack.enter_async_context(open_session(settings=settings))
         scan = Scan(session, SpreadRequest(size=size, top=_ALL))
         spreads = await scan.run()

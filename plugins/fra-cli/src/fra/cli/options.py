@@ -112,9 +112,9 @@ def account_option(function: F) -> F:
     )(function)
 
 
-def exchange_argument(name: str, *, metavar: str) -> Callable[[F], F]:
+def exchange_argument(name: str, *, metavar: str, required: bool = True) -> Callable[[F], F]:
     """An argument that names one exchange."""
-    return click.argument(name, metavar=metavar, shell_complete=_complete_exchange)
+    return click.argument(name, metavar=metavar, required=required, shell_complete=_complete_exchange)
 
 
 def exchange_name_option(name: str, *, help: str) -> Callable[[F], F]:

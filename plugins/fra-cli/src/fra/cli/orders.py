@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from fra.cli.options import config_option, exchange_option, json_option, limit_option, since_option
 
@@ -16,9 +17,28 @@ if TYPE_CHECKING:
 
     Row = tuple[str, Order]
 
+RECOVER: Final = "recover"
 
-@click.command()
-@click.argument("symbol", required=False)
+
+class _Orders(click.Command):
+    """`fra orders [SYMBOL]`, save that no symbol is called recover."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == [RECOVER]:
+            from fra.cli.recover import recover
+
+            return recover.make_context(f"{info_name} {RECOVER}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+def _complete_symbol(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(RECOVER)] if RECOVER.startswith(incomplete) else []
+
+
+@click.command(cls=_Orders, epilog="fra orders recover --help: orders that a crash left open.")
+@click.argument("symbol", required=False, shell_complete=_complete_symbol)
 @click.option("--history", is_flag=True, help="Those that ended, instead of the open ones.")
 @click.option("--id", "order_id", metavar="ID", help="Only the order of this id, whatever became of it.")
 @click.option("--client-order-id", metavar="ID", help="Only the order of this client order id.")
