@@ -4,7 +4,9 @@ import io
 
 import pytest
 
+from fra.cli.main import report
 from fra.cli.table import Column, Table, show
+from fra.core import ExchangeAPIError
 
 
 class Terminal(io.StringIO):
@@ -40,6 +42,18 @@ def test_a_piped_table_has_one_line_a_row():
 
 def test_a_piped_table_has_no_escapes():
     assert "\x1b" not in Table(COLUMNS, ROWS).plain()
+
+
+@pytest.mark.parametrize(
+    "evil", ["\x1b]0;mine\x07", "\x1b[2J", "A\nfra: all is well", "\u202eTDSU/CTB", "\x9b31m", "\r"]
+)
+def test_what_a_venue_says_cannot_write_to_the_terminal(evil, terminal, capsys):
+    table = Table([Column("NAME", lambda row: row[0])], [(evil,)])
+    show(table, stream=terminal)
+    report(ExchangeAPIError(evil, exchange=evil))
+    for shown in (table.plain().partition("\n")[2], capsys.readouterr().err.rstrip("\n")):
+        assert not any(character in shown for character in evil if not character.isprintable())
+    assert evil not in terminal.getvalue()
 
 
 def test_figures_stand_right_in_their_column():

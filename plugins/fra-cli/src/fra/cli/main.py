@@ -12,7 +12,16 @@ import click
 from click.shell_completion import CompletionItem
 
 from fra.cli.exit_codes import ExitCode, exit_code_for
-from fra.core import ConfigError, ConfigManager, FraError, PluginBlocked, PluginError, PluginNotFound, PluginRegistry
+from fra.core import (
+    ConfigError,
+    ConfigManager,
+    ExchangeError,
+    FraError,
+    PluginBlocked,
+    PluginError,
+    PluginNotFound,
+    PluginRegistry,
+)
 
 GROUP: Final = "fra.commands"
 _OWN: Final = "fra-cli"
@@ -169,8 +178,12 @@ def _warn(
 
 def report(error: Exception) -> None:
     """One line on stderr: what happened, why, and what cures it."""
-    if isinstance(error, FraError):
-        click.echo(f"fra: {error}", err=True)
+    from fra.cli.table import printable, say
+
+    if isinstance(error, ExchangeError):
+        say(printable(f"fra: {error}"))
+    elif isinstance(error, FraError):
+        say(f"fra: {error}")
     else:
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        click.echo(f"fra: unexpected {what} → set {_TRACEBACK}=1 for the details, and report it", err=True)
+        say(f"fra: unexpected {what} → set {_TRACEBACK}=1 for the details, and report it")

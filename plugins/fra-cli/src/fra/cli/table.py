@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +21,13 @@ _STYLES: Final[dict[Tone, str]] = {"good": "green", "bad": "red", "warn": "yello
 _GAP: Final = 2
 # What a column that wraps is given before others have to leave.
 _WRAPPED: Final = 24
+# Also the marks that turn the direction of writing: they make one symbol look like another.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, in which nothing moves a cursor: a venue's words must not write to the terminal."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 @attrs.frozen
@@ -49,7 +57,7 @@ class Table(Generic[Row]):
     def plain(self) -> str:
         """The whole table as text, each column as wide as it needs."""
         cells = [[column.title for column in self.columns]]
-        cells += [[column.text(row) for column in self.columns] for row in self.rows]
+        cells += [[printable(column.text(row)) for column in self.columns] for row in self.rows]
         widths = [max(len(line[index]) for line in cells) for index in range(len(self.columns))]
         lines = [self._line(line, widths) for line in cells]
         return "\n".join([*lines, *self.footer])
@@ -75,7 +83,9 @@ class Table(Generic[Row]):
 
     def _width(self, columns: Sequence[Column[Row]]) -> int:
         widths = (
-            _WRAPPED if column.wrap else max([len(column.title), *(len(column.text(row)) for row in self.rows)])
+            _WRAPPED
+            if column.wrap
+            else max([len(column.title), *(len(printable(column.text(row))) for row in self.rows)])
             for column in columns
         )
         return sum(widths) + (len(columns) - 1) * _GAP
@@ -92,7 +102,7 @@ class Table(Generic[Row]):
             made.add_column(column.title, justify="right" if column.right else "left", no_wrap=not column.wrap)
         for row in self.rows:
             cells = (
-                Text(column.text(row), style=_STYLES[column.tone(row) if column.tone else "plain"])
+                Text(printable(column.text(row)), style=_STYLES[column.tone(row) if column.tone else "plain"])
                 for column in columns
             )
             made.add_row(*cells)
@@ -126,7 +136,7 @@ def show(table: Table[Row], *, stream: TextIO | None = None) -> None:
 
 def say(message: str) -> None:
     """A message for people: on stderr, where it disturbs no data."""
-    sys.stderr.write(message + "\n")
+    sys.stderr.write("\n".join(map(printable, message.split("\n"))) + "\n")
     sys.stderr.flush()
 
 
