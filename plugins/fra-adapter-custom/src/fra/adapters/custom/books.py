@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar, cast, final
 
+from fra.adapters.custom.answers import UNREADABLE
 from fra.adapters.custom.levels import InexactPrices, Levels, Row
 from fra.adapters.custom.sync import SnapshotFrom, SyncRule
 from fra.core import (
@@ -75,6 +76,7 @@ class BookStream(Protocol):
     def source(self) -> StreamSource[BookView]: ...
     def resubscribe(self, error: ExchangeError) -> None: ...
     def spawn(self, work: Coroutine[object, object, None], *, name: str) -> Callable[[], None]: ...
+    def report(self, error: ExchangeError) -> None: ...
 
 
 class _LiveView(Protocol):
@@ -400,6 +402,9 @@ class BookBuilder(Generic[M]):
                 self.source.set_status(StreamStatus.RECOVERING, error)
                 if isinstance(error, ExchangeRateLimitError) and error.retry_after:
                     await asyncio.sleep(error.retry_after)
+            except UNREADABLE as error:
+                self._failures += 1
+                self._again(error)
             except Exception as error:
                 self.state = BookState.EMPTY
                 self.source.fail(
@@ -407,9 +412,24 @@ class BookBuilder(Generic[M]):
                 )
                 raise
             else:
-                if self._fits(snapshot):
-                    return
+                try:
+                    if self._fits(snapshot):
+                        return
+                except (ExchangeError, *UNREADABLE) as error:  # a level that is none, there or in what was buffered
+                    self._buffer.clear()
+                    self._again(error)
                 self._failures += 1
+
+    def _again(self, error: Exception) -> None:
+        """Say why there is no book yet; the next snapshot may be better."""
+        self.state = BookState.BUFFERING
+        if not isinstance(error, ExchangeError):
+            why = f"{type(error).__name__}: {error}"
+            error = ExchangeAPIError(
+                f"the snapshot of {self.symbol} cannot be read: {why[:300]}", code="malformed", exchange=self._exchange
+            )
+        self._stream.report(error)
+        self.source.set_status(StreamStatus.RECOVERING, error)
 
     def _fits(self, snapshot: BookSnapshot) -> bool:
         """Take the snapshot and what was buffered since, if they meet."""

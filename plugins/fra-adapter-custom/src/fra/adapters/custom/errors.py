@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import isfinite
 from typing import NamedTuple
 
 import attrs
@@ -85,6 +86,8 @@ class ErrorTable:
             seconds = failure.retry_after
             if seconds is None and self.retry_after is not None:
                 seconds = self.retry_after(failure)
+            if seconds is not None and not isfinite(seconds):
+                seconds = None  # Retry-After: inf
             return kind(message, retry_after=seconds, exchange=exchange, code=code, response=response, cure=rule.cure)
         if issubclass(kind, ExchangeAPIError):
             return kind(

@@ -16,13 +16,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from itertools import islice
-from math import inf
-from typing import Final, final
+from math import inf, isfinite
+from typing import Annotated, Final, final
 from zlib import crc32
 
-from fra.core import LazyLevels, PriceLevel, Symbol
+import msgspec
 
-Row = tuple[float, str]
+from fra.core import ExchangeAPIError, LazyLevels, PriceLevel, Symbol
+
+BookPrice = Annotated[float, msgspec.Meta(gt=0.0, lt=1e18)]
+"""A price of a level, decoded with ``strict=False``: neither NaN nor infinite, which would be out of any order."""
+
+Row = tuple[BookPrice, str]
 """One level as decoded: price as float, size as the venue's fixed-point text (no exponent; zero deletes)."""
 
 TextRow = tuple[str, str]
@@ -65,9 +70,20 @@ class _Side:
         self.sweep()
 
     def live(self) -> list[float]:
-        """Every live price, ascending."""
+        """Every live price, ascending. Raises ExchangeAPIError where a size is none.
+
+        What is near the top is looked at when it comes, and what is not when it is first wanted.
+        """
         zeros = ZEROS
-        return sorted([price for price, size in self.levels.items() if size not in zeros])
+        prices = [price for price, size in self.levels.items() if size not in zeros]
+        sizes = list(map(self.levels.__getitem__, prices))
+        try:
+            amounts = list(map(float, sizes))
+        except ValueError as error:
+            raise _unsound(str(error)) from None
+        if amounts and not (min(amounts) > 0.0 and isfinite(sum(amounts))):
+            raise _unsound(next((size for size in sizes if not 0.0 < float(size) < inf), "too large"))
+        return sorted(prices)
 
     def sweep(self) -> None:
         """Drop the tombstones and sort anew."""
@@ -122,6 +138,8 @@ class _Bids(_Side):
                 if size in zeros:
                     discard(price)
                 else:
+                    if not 0.0 < float(size) < inf:
+                        raise _unsound(size)
                     add(price)
                     if price > best:
                         best = price
@@ -168,6 +186,8 @@ class _Asks(_Side):
                 if size in zeros:
                     discard(price)
                 else:
+                    if not 0.0 < float(size) < inf:
+                        raise _unsound(size)
                     add(price)
                     if price < best:
                         best = price
@@ -278,6 +298,10 @@ class Levels:
             return (self._make((side.best, levels[side.best])),) if side.members else ()
         prices = side.top(depth)
         return LazyLevels(list(zip(prices, map(levels.__getitem__, prices), strict=True)), self._make)
+
+
+def _unsound(size: str) -> ExchangeAPIError:
+    return ExchangeAPIError(f"a level of a book has the size {size[:50]!r}", code="malformed")
 
 
 def _maker(contract_size: Decimal) -> Callable[[tuple[object, object]], PriceLevel]:

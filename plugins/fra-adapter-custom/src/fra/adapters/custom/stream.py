@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Generic, Protocol, TypeVar
 
+from fra.adapters.custom.answers import check, sound
 from fra.core import ExchangeError, StreamSource, Symbol
 
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -80,16 +81,16 @@ class StreamOwner(Protocol):
 
 
 def publishing(convert: Callable[[M, int], T]) -> Callable[[Stream[T]], StreamHandler[M]]:
-    """A handler that publishes ``convert(message, received_ms)`` for each message."""
+    """A handler that publishes ``convert(message, received_ms)`` for each message, if that is sound."""
 
     def make(stream: Stream[T]) -> StreamHandler[M]:
-        return Publisher(stream.source, convert)
+        return Publisher(stream.source, sound(convert))
 
     return make
 
 
 def publishing_each(convert: Callable[[M, int], Iterable[T]]) -> Callable[[Stream[T]], StreamHandler[M]]:
-    """A handler that publishes every item of ``convert(message, received_ms)``, in order."""
+    """A handler that publishes every item of ``convert(message, received_ms)`` that is sound, in order."""
 
     def make(stream: Stream[T]) -> StreamHandler[M]:
         return _EachPublisher(stream.source, convert)
@@ -125,6 +126,7 @@ class _EachPublisher(Generic[M, T]):
 
     def on_message(self, message: M, received_ms: int) -> None:
         for item in self._convert(message, received_ms):
+            check(item)
             self._publish(item)
 
     def on_subscribed(self) -> None:

@@ -9,7 +9,9 @@ from decimal import Decimal
 
 import msgspec
 
-Row = tuple[float, str]
+from fra.adapters.custom.levels import BookPrice
+
+Row = tuple[BookPrice, str]
 
 
 class _Rest(msgspec.Struct, gc=False):

@@ -6,6 +6,8 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
+from fra.adapters.custom.levels import BookPrice
+
 T = TypeVar("T")
 
 Text = str | None
@@ -132,7 +134,7 @@ class SettledFunding(msgspec.Struct, frozen=True):
 # --- channels
 
 
-Level = tuple[float, str]
+Level = tuple[BookPrice, str]
 """A level of an ``orderbook`` channel, price as float: decode with ``strict=False``."""
 
 

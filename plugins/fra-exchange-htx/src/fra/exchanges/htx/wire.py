@@ -11,6 +11,8 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
+from fra.adapters.custom.levels import BookPrice
+
 T = TypeVar("T")
 
 Pair = tuple[Decimal, Decimal]
@@ -197,7 +199,7 @@ class Book(msgspec.Struct, frozen=True):
 class Level(msgspec.Struct, array_like=True, gc=False):
     """A level of an incremental book, price as float."""
 
-    px: float
+    px: BookPrice
     sz: Decimal
 
 

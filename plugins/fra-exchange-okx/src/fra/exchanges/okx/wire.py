@@ -6,6 +6,8 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
+from fra.adapters.custom.levels import BookPrice
+
 T = TypeVar("T")
 
 
@@ -81,7 +83,7 @@ class Book(msgspec.Struct, frozen=True):
 class Level(msgspec.Struct, array_like=True, gc=False):
     """A level of the ``books`` channel, price as float: decode with ``strict=False``."""
 
-    px: float
+    px: BookPrice
     sz: str
 
 
