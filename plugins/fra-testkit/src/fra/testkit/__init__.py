@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 from fra.testkit.check import check  # at once, or its module would stand under this name
 
 if TYPE_CHECKING:
+    from fra.testkit.certificate import Certificate
     from fra.testkit.conformance import Topic
+    from fra.testkit.examination import examine
     from fra.testkit.faults import Faults
     from fra.testkit.outcomes import NotEvaluated, Outcome, ensure
     from fra.testkit.scripted import Answer, Asked, ScriptedSocket, ScriptedVenue, messages
@@ -31,6 +33,7 @@ __all__ = [
     "Answer",
     "Asked",
     "CapabilitiesConformance",
+    "Certificate",
     "Conformance",
     "ErrorsConformance",
     "Faults",
@@ -49,6 +52,7 @@ __all__ = [
     "VenueUnderTest",
     "check",
     "ensure",
+    "examine",
     "messages",
 ]
 
@@ -57,6 +61,7 @@ _HOMES: Final = {
     "Answer": "scripted",
     "Asked": "scripted",
     "CapabilitiesConformance": "topics.capabilities",
+    "Certificate": "certificate",
     "Conformance": "topics",
     "ErrorsConformance": "topics.errors",
     "Faults": "faults",
@@ -74,6 +79,7 @@ _HOMES: Final = {
     "Topic": "conformance",
     "VenueUnderTest": "venue",
     "ensure": "outcomes",
+    "examine": "examination",
     "messages": "scripted",
 }
 

@@ -32,7 +32,12 @@ from fra.testkit.venue import VenueUnderTest
 T = TypeVar("T")
 _FAVOURITES: Final = (("BTC", "USDT"), ("BTC", "USD"), ("BTC", "USDC"), ("ETH", "USDT"))
 """What is traded most on most venues."""
-_ENOUGH: Final[Mapping[Operation, int]] = {Operation.SUBSCRIBE_ORDERBOOK: 4, Operation.SUBSCRIBE_TRADES: 3}
+_ENOUGH: Final[Mapping[Operation, int]] = {
+    Operation.SUBSCRIBE_ORDERBOOK: 4,
+    Operation.SUBSCRIBE_TRADES: 3,
+    Operation.SUBSCRIBE_TICKER: 2,
+}
+"""How many items of a stream are judged; of the others one."""
 _QUIET_S: Final = 1.0
 """How long a stream that has told something is waited for to tell more."""
 
@@ -85,6 +90,8 @@ class Bench:
     ) -> None:
         self.adapter = Adapter.of(adapter)
         self._open_venue = venue
+        # What is installed is looked at only for its sake: a class brings itself.
+        self._registry = PluginRegistry(path=[]) if isinstance(adapter, type) else PluginRegistry()
         self._runner = asyncio.Runner()
         self._host: asyncio.Task[None] | None = None
         self._end: asyncio.Event | None = None
@@ -204,10 +211,15 @@ class Bench:
     def claims(self, operation: Operation, kind: MarketKind | None = None) -> bool:
         return bool(self.capabilities.support(operation, kind))
 
-    def another(self, **changes: object) -> AbstractAsyncContextManager[Running]:
-        """An instance of a test's own: the venue's configuration with these keys changed, None for left out."""
+    def another(
+        self, tasks: set[asyncio.Task[Any]] | None = None, /, **changes: object
+    ) -> AbstractAsyncContextManager[Running]:
+        """An instance of a test's own: the venue's configuration with these keys changed, None for left out.
+
+        Its tasks are noted in ``tasks``, also of one that does not start.
+        """
         config = {key: value for key, value in {**self.venue.config, **changes}.items() if value is not None}
-        return running(self.adapter.cls, config, others=self.venue.others)
+        return running(self.adapter.cls, config, registry=self._registry, others=self.venue.others, tasks=tasks)
 
     async def symbol(self, kind: MarketKind) -> Symbol:
         """The symbol that stands for a market kind. Raises NotEvaluated where none is listed."""
@@ -280,7 +292,7 @@ class Bench:
             stream = STREAMS[operation](self.handle, await self.symbol(kind))
         except (FraError, NotEvaluated) as error:
             return Taken(error=error)
-        enough = _ENOUGH.get(operation, 2) if self.capabilities.support(operation, kind).mode == "native" else 1
+        enough = _ENOUGH.get(operation, 1) if self.capabilities.support(operation, kind).mode == "native" else 1
         stream.add_listener(note)
         try:
             async with asyncio.timeout(self.venue.patience) as deadline:

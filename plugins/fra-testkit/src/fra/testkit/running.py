@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import types
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from fra.core import (
 E = TypeVar("E", bound=Event)
 NAME: Final = "under_test"
 """What the exchange under test is called in the configuration."""
+_numbers = itertools.count(1)
 _OWNED: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar("fra testkit tasks", default=None)
 
 
@@ -121,6 +123,8 @@ class Running:
     manager: PluginManager
     watch: Watch
     tasks: set[asyncio.Task[Any]]
+    plugin_name: str
+    """What its class is registered as."""
 
     @property
     def handle(self) -> ExchangeHandle:
@@ -137,23 +141,24 @@ async def running(
     cls: type[ExchangePluginInterface],
     config: Mapping[str, object],
     *,
+    registry: PluginRegistry,
     others: Mapping[str, Mapping[str, object]] | None = None,
+    tasks: set[asyncio.Task[Any]] | None = None,
 ) -> AsyncIterator[Running]:
     """The adapter started; raises what its start raises. Every task that it makes is noted."""
     watch = Watch()
-    registry = PluginRegistry()
-    registry.register_plugin(NAME, watched(cls, watch))
-    exchanges = {**(others or {}), NAME: {"exchange_id": cls.describe().name, **config, "plugin": NAME}}
+    plugin = f"{NAME}_{next(_numbers)}"
+    registry.register_plugin(plugin, watched(cls, watch))
+    exchanges = {**(others or {}), NAME: {"exchange_id": cls.describe().name, **config, "plugin": plugin}}
     manager = PluginManager.from_config({"exchanges": exchanges}, registry=registry)
-    tasks: set[asyncio.Task[Any]] = set()
-    loop = asyncio.get_running_loop()
-    loop.set_task_factory(_noting)
+    tasks = set() if tasks is None else tasks
+    asyncio.get_running_loop().set_task_factory(_noting)
     token = _OWNED.set(tasks)
     try:
         await manager.initialize()
         for failure in manager.failures.values():
             raise failure
-        yield Running(manager, watch, tasks)
+        yield Running(manager, watch, tasks, plugin)
     finally:
         await manager.shutdown()
         _OWNED.reset(token)

@@ -86,6 +86,14 @@ def fresh_id() -> str:
     return str(now_ms() * 1000 + next(_numbers) % 1000)
 
 
+async def send(bench: Bench, request: OrderRequest) -> Order:
+    """Send a plain order. Raises NotEvaluated when it fails: one test is about that."""
+    try:
+        return await bench.handle.create_order(request)
+    except FraError as error:
+        raise NotEvaluated(f"orders fail, which another test judges: {error}") from None
+
+
 async def ended(bench: Bench, order: Order) -> Order:
     """The order once nothing more can happen to it. Raises Broken when that does not come."""
     try:

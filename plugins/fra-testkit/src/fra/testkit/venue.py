@@ -37,6 +37,8 @@ class VenueUnderTest:
     faults: Faults = attrs.field(factory=Faults)
     stale_after: float = 5.0
     """Seconds of silence after which a stream must not look live any more; set the adapter's options to it."""
+    retry_after: float = 1.0
+    """Seconds that the venue asks to be left alone when it is told to answer 429 or 418."""
     patience: float = 10.0
     """Seconds that anything may take."""
     not_evaluated: Mapping[str, str] = attrs.field(factory=dict)

@@ -11,8 +11,6 @@ from fra.testkit.check import check
 from fra.testkit.conformance import Topic
 from fra.testkit.outcomes import NotEvaluated, ensure
 
-_SHUT_S = 1.0
-
 
 class LimitsConformance(Topic):
     """A venue that is asked too often bans the address, with positions open."""
@@ -67,12 +65,12 @@ class LimitsConformance(Topic):
 
 
 async def _shut(bench: Bench, status: int) -> None:
-    loop = asyncio.get_running_loop()
+    loop, asked = asyncio.get_running_loop(), bench.venue.retry_after
     kinds = bench.capabilities.kinds(Operation.GET_TICKER)
     symbol = await bench.symbol(MarketKind.LINEAR_SWAP if MarketKind.LINEAR_SWAP in kinds else kinds[0])
     async with bench.another() as own:
         await own.handle.get_symbols()
-        async with bench.faulty("fail", status, retry_after=_SHUT_S):
+        async with bench.faulty("fail", status, retry_after=asked):
             error = await bench.provoked(own.plugin.get_ticker(symbol))
             shut = loop.time()
         ensure(
@@ -82,8 +80,8 @@ async def _shut(bench: Bench, status: int) -> None:
         )
         wait = getattr(error, "retry_after", None)
         ensure(
-            wait is not None and wait <= 2 * _SHUT_S,
-            f"the venue says Retry-After: {_SHUT_S:g}, and the error says {wait}",
+            wait is not None and wait <= 2 * asked,
+            f"the venue says Retry-After: {asked:g}, and the error says {wait}",
             "pass retry_after, in seconds",
         )
         try:
@@ -92,7 +90,7 @@ async def _shut(bench: Bench, status: int) -> None:
             bench.errors.append(refused)
             return
         ensure(
-            loop.time() - shut >= 0.7 * _SHUT_S,
-            f"{loop.time() - shut:.2f} s after a {status} that asked for {_SHUT_S:g} s the venue was asked again",
+            loop.time() - shut >= 0.7 * asked,
+            f"{loop.time() - shut:.2f} s after a {status} that asked for {asked:g} s the venue was asked again",
             "context.limiter(…).block(scope, retry_after, reason)",
         )

@@ -133,8 +133,8 @@ class StreamsConformance(Topic):
                 await stream.until(lambda: stream.status is not StreamStatus.LIVE, "a cut stream to say so")
             at = len(stream.items)
             await stream.until(lambda: len(stream.items) > at, "trades to go on after a cut")
-            ids = [trade.id for trade in stream.items]
-            ensure(len({*ids}) == len(ids), "a trade is told again after a cut", "publish each trade id once")
+            before, after = ({trade.id for trade in part} for part in (stream.items[:at], stream.items[at:]))
+            ensure(not before & after, "a trade is told again after a cut", "publish each trade id once")
 
     @check(Operation.SUBSCRIBE_ORDERBOOK, faults=("lose_book_update",))
     async def test_a_lost_update_makes_the_book_invalid_until_it_is_mended(self, bench: Bench) -> None:
@@ -170,8 +170,8 @@ def _first(bench: Bench, operation: Operation) -> MarketKind:
 
 
 def top(book: OrderBook) -> tuple[object, object]:
-    """The best levels, to compare books."""
-    return tuple(book.bids[:DEPTH]), tuple(book.asks[:DEPTH])
+    """The best levels in the order of prices, to compare books."""
+    return sorted(book.bids, reverse=True)[:DEPTH], sorted(book.asks)[:DEPTH]
 
 
 @attrs.define
