@@ -149,6 +149,16 @@ def smoke(session: nox.Session) -> None:
 
 
 @nox.session
+def live(session: nox.Session) -> None:
+    """Judge an adapter on its real venue, reading only: `nox -s live -- okx`; what follows the name goes to pytest."""
+    if not session.posargs or session.posargs[0].startswith("-"):
+        session.error("name the adapter: nox -s live -- okx")
+    _install(session, PROJECTS, *_group("tests"))
+    adapter, *more = session.posargs
+    session.run("pytest", "--fra-adapter", adapter, "--fra-live", *more)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Orders under drawn faults: `nox -s faults -- --seeds 5000` plays so many seeds, `-- --seed 17` that one again."""
     _install(session, PROJECTS, *_group("tests"))
