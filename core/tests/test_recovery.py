@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -307,9 +308,7 @@ async def main():
     await asyncio.Event().wait()
 asyncio.run(main())
 """
-    from sys import executable
-
-    bot = await asyncio.create_subprocess_exec(executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    bot = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     assert bot.stdout is not None
     assert await bot.stdout.readline() == b"holds\n"
     async with life.manager() as manager:
@@ -328,6 +327,39 @@ asyncio.run(main())
             await mem.create_order(BUY)
         (found,) = await mem.recover_orders()
         assert found.fate is OrderFate.FOUND
+
+
+async def test_who_only_reads_and_has_settled_what_was_open_holds_the_account_no_longer(life: Life) -> None:
+    await life.leave()
+    life.answers = [had(OrderStatus.FILLED, filled=BUY.amount)]
+    async with life.manager() as manager:
+        mem = manager.get_plugin("mem")
+        (found,) = await mem.recover_orders()
+        assert found.fate is OrderFate.FOUND
+        (path,) = life.folder.glob("*.sqlite")
+        assert await trying(path) == "free"
+        await mem.create_order(attrs.evolve(BUY, client_order_id="mine"))
+        assert await trying(path) == "AccountInUse"
+
+
+async def trying(path: Path) -> str:
+    """What another process is told that wants to send orders."""
+    code = f"""
+import asyncio
+from fra.core import AccountInUse, SqliteJournal
+async def main():
+    journal = SqliteJournal({str(path)!r}, one_account=True)
+    try:
+        await journal.claim("bot")
+        print("free")
+    except AccountInUse as error:
+        print(type(error).__name__)
+    await journal.close()
+asyncio.run(main())
+"""
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    said, _ = await other.communicate()
+    return said.decode().strip()
 
 
 async def test_an_order_under_way_at_the_end_is_written_down(life: Life) -> None:

@@ -53,6 +53,9 @@ class DurableJournal(OrderJournal, Protocol):
         JournalError; then nothing may be sent.
         """
 
+    async def let_go(self) -> None:
+        """Nothing is open and nothing was sent: others may write. Until :meth:`claim` is called again."""
+
 
 @final
 class MemoryJournal:

@@ -43,7 +43,8 @@ class Journals:
         if self._given is not None:
             return self._given
         if self._folder is None or not config.has_credentials or not metadata.account_needs_credentials:
-            return self._users.get(config.name, MemoryJournal())
+            before = self._users.get(config.name)
+            return before if isinstance(before, MemoryJournal) else MemoryJournal()
         from fra.core.host.sqlite_journal import SqliteJournal  # who sends no orders need not wait for SQLite
 
         path = self._folder / f"{account_name(config, metadata)}.sqlite"

@@ -52,6 +52,7 @@ class Outcomes:
         self._horizon = horizon
         self._journal: OrderJournal = MemoryJournal()
         self._claimed = True
+        self._wanted = False
         self._claiming = asyncio.Lock()
         self._open: dict[tuple[str, str], Intent] = {}
         self._settled: deque[RecoveredOrder] = deque(maxlen=_REMEMBERED)
@@ -68,7 +69,7 @@ class Outcomes:
         """
         if journal is self._journal:
             return
-        self._journal, self._claimed = journal, not isinstance(journal, DurableJournal)
+        self._journal, self._claimed, self._wanted = journal, not isinstance(journal, DurableJournal), False
         self._open.clear()
         if isinstance(journal, DurableJournal):
             self._run(self._asking, self._take_over(journal), f"fra journal of {self._exchange}")
@@ -96,6 +97,13 @@ class Outcomes:
                 for entry in left:
                     self._adopt(Intent(entry, journal, left=True))
 
+    async def _let_go(self, journal: DurableJournal) -> None:
+        """Whoever only reads must not keep the account from who trades on it."""
+        async with self._claiming:
+            if journal is self._journal and self._claimed and not (self._open or self._wanted or self._closing):
+                self._claimed = False
+                await journal.let_go()
+
     def _adopt(self, intent: Intent) -> None:
         """An order that an earlier process sent, or was about to: its name is in use, its news are heard."""
         known = self._known(intent)
@@ -111,6 +119,7 @@ class Outcomes:
 
     async def ready(self) -> None:
         """Return when orders may be written down. Raises AccountInUse, JournalError, FraError: nothing was sent."""
+        self._wanted = True
         try:
             await self._claim()
         except Exception as error:
@@ -224,6 +233,8 @@ class Outcomes:
             self._settled.append(intent.recovered(answer.fate, found, answer.reason))
         status = OrderStatus.REJECTED if order is None else order.status
         await self.note(intent, status, order=found, reason=answer.reason)
+        if intent.left and not (self._open or self._wanted) and isinstance(intent.journal, DurableJournal):
+            self._run(self._writing, self._let_go(intent.journal), f"fra journal of {self._exchange}")
 
     async def recover(self) -> Sequence[RecoveredOrder]:
         """Ask now for every order whose outcome is not known; those, and what was found out since the last call."""

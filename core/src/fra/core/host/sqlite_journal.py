@@ -84,6 +84,10 @@ class SqliteJournal:
         """Take the lock; the open intents that earlier processes left (of ``exchange``, unless it is one account)."""
         return await self._do(lambda: self._file.claim(exchange))
 
+    async def let_go(self) -> None:
+        """Close the file and release its lock, until it is wanted again."""
+        await self._do(self._file.close)
+
     async def last_order(self, symbol: str, client_order_id: str) -> Order | None:
         """What was written down last of what the venue said of that order."""
         return await self._do(lambda: self._file.last_order(symbol, client_order_id))
