@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Self, final
+from typing import Any, Self, final
 from uuid import uuid4
 
 from fra.adapters.proxy.broker import Broker
@@ -21,7 +21,7 @@ from fra.adapters.proxy.host import ExchangeHost
 from fra.adapters.proxy.lease import Lease, lease_bucket
 from fra.adapters.proxy.options import BrokerOptions
 from fra.adapters.proxy.subjects import Subjects
-from fra.core import ExchangeHandle, PluginManager
+from fra.core import ExchangeHandle, PluginManager, Secret
 
 LEASE = 1.5
 
@@ -76,10 +76,13 @@ class NatsServer:
             self.process.wait()
             self.process = None
 
-    def broker(self, **options: object) -> Broker:
+    def broker(self, *, password: str | None = None, **options: Any) -> Broker:
         """A connection to it, not yet made."""
         reported: list[Exception] = []
-        return Broker(BrokerOptions(servers=(self.url,), **options), name="test", report=reported.append)  # type: ignore[arg-type]
+        secret = None if password is None else Secret(password)
+        return Broker(
+            BrokerOptions(servers=(self.url,), **options), password=secret, name="test", report=reported.append
+        )  # type: ignore[arg-type]
 
 
 @final
@@ -96,30 +99,33 @@ class World:
         await self._stack.enter_async_context(manager)
         return manager
 
-    async def host(self, handle: ExchangeHandle, *, target: str) -> Hosting:
-        """Serve ``handle``, and return when it is served or stands by."""
-        hosting = Hosting(self.server, handle, target)
+    async def host(self, handle: ExchangeHandle, *, target: str, **broker: Any) -> Hosting:
+        """Serve ``handle``, and return when it is served or stands by. ``broker`` is how the host logs in there."""
+        hosting = Hosting(self.server, handle, target, **broker)
         await self._stack.enter_async_context(hosting.running())
         return hosting
 
-    async def client(self, target: str, *, timeout: float = 5.0, **options: object) -> ExchangeHandle:
+    async def client(
+        self, target: str, *, name: str = "far", timeout: float = 5.0, password: str | None = None, **options: object
+    ) -> ExchangeHandle:
         """A client of ``target``; raises what its start raises."""
         settings = {"servers": [self.server.url], "target": target, "silence": 3.0, **options}
-        manager = await self.manager("far", exchange_id="proxy", timeout=timeout, options=settings)
-        return manager.get_plugin("far")
+        keys = {} if password is None else {"passphrase": password}
+        manager = await self.manager(name, exchange_id="proxy", timeout=timeout, options=settings, **keys)
+        return manager.get_plugin(name)
 
 
 @final
 class Hosting:
     """A host of one exchange in this process."""
 
-    def __init__(self, server: NatsServer, handle: ExchangeHandle, target: str) -> None:
+    def __init__(self, server: NatsServer, handle: ExchangeHandle, target: str, **broker: Any) -> None:
         self._server = server
         self._handle = handle
         self._target = target
         self.active = asyncio.Event()
         self.standing_by = asyncio.Event()
-        self.broker = server.broker()
+        self.broker = server.broker(**broker)
         self.task: asyncio.Task[None] | None = None
 
     @asynccontextmanager

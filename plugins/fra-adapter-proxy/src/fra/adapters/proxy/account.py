@@ -182,7 +182,8 @@ class RemoteAccount:
         client, name = self._link.broker.client, self._link.subjects.kept
         manager = client.jsm(timeout=self._link.timeout)
         self._early = []
-        state = (await manager.stream_info(name)).state
+        broker, what = self._link.broker, "the account's events"
+        state = (await broker.permitted(manager.stream_info(name), f"$JS.API.STREAM.INFO.{name}", what=what)).state
         if self._last is None:
             self._last = state.last_seq
         elif self._last > state.last_seq:
@@ -194,19 +195,17 @@ class RemoteAccount:
         self._count = 0
         inbox = client.new_inbox()
         self._round += 1
-        self._inbox = await self._link.broker.subscribe(inbox, partial(self._on_message, self._round))
-        await manager.add_consumer(
-            name,
-            ConsumerConfig(
-                deliver_subject=inbox,
-                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-                opt_start_seq=self._last + 1,
-                ack_policy=AckPolicy.NONE,
-                idle_heartbeat=_HEARTBEAT,
-                inactive_threshold=_FORGOTTEN_AFTER,
-                mem_storage=True,
-            ),
+        self._inbox = await broker.subscribe(inbox, partial(self._on_message, self._round))
+        consumer = ConsumerConfig(
+            deliver_subject=inbox,
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=self._last + 1,
+            ack_policy=AckPolicy.NONE,
+            idle_heartbeat=_HEARTBEAT,
+            inactive_threshold=_FORGOTTEN_AFTER,
+            mem_storage=True,
         )
+        await broker.permitted(manager.add_consumer(name, consumer), f"$JS.API.CONSUMER.CREATE.{name}", what=what)
         while not self._complete:
             await self._ask_state()
         early, self._early = self._early or [], None

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol, final
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Final, Protocol, TypeVar, final
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import AuthorizationError, NoRespondersError, NoServersError
+from nats.errors import AuthorizationError, NoRespondersError
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from fra.adapters.proxy.options import BrokerOptions
 from fra.core import ConfigError, ExchangeAuthError, ExchangeConnectionError, PermissionDenied, Secret
 
+T = TypeVar("T")
 Handler = Callable[[Msg], Awaitable[None]]
 
 _DENIED: Final = re.compile(r"permissions violation for (publish|subscription) to \"([^\"]+)\"", re.IGNORECASE)
@@ -58,7 +60,8 @@ class Broker:
         self._report = report
         self._listeners: list[Listener] = []
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
-        self._refused: str | None = None
+        self._hopeless: asyncio.Future[None] | None = None
+        self._latest: Exception | None = None
         self.client = Client()
 
     @property
@@ -92,32 +95,43 @@ class Broker:
         if context is not None:
             arguments["tls"] = context
         servers = ", ".join(options.servers)
+        hopeless: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._hopeless = hopeless
+        connecting = asyncio.ensure_future(
+            self.client.connect(
+                servers=list(options.servers),
+                name=self._name,
+                connect_timeout=max(1, int(self._timeout)),
+                reconnect_time_wait=1,
+                max_reconnect_attempts=-1,
+                allow_reconnect=True,
+                ping_interval=_PING,
+                error_cb=self._on_error,
+                disconnected_cb=self._on_disconnected,
+                reconnected_cb=self._on_reconnected,
+                **arguments,  # type: ignore[arg-type]  # the ways to log in
+            )
+        )
         try:
             async with asyncio.timeout(self._timeout):
-                await self.client.connect(
-                    servers=list(options.servers),
-                    name=self._name,
-                    connect_timeout=max(1, int(self._timeout)),
-                    reconnect_time_wait=1,
-                    max_reconnect_attempts=-1,
-                    allow_reconnect=True,
-                    ping_interval=_PING,
-                    error_cb=self._on_error,
-                    disconnected_cb=self._on_disconnected,
-                    reconnected_cb=self._on_reconnected,
-                    **arguments,  # type: ignore[arg-type]  # the ways to log in
-                )
+                # The client tries for ever; what no further attempt can cure is told to its error callback.
+                await asyncio.wait((connecting, hopeless), return_when=asyncio.FIRST_COMPLETED)
+                if hopeless.done():
+                    hopeless.result()
+                await connecting
         except (NatsError, OSError, TimeoutError) as error:
-            await self._abandon()
-            why = self._refused or str(error) or type(error).__name__
+            why = str(error) or (str(self._latest) if self._latest else "no answer")
             if isinstance(error, AuthorizationError) or any(word in why.lower() for word in _REFUSED):
                 raise ExchangeAuthError(f"the broker at {servers} refuses us: {why}") from error
             raise ExchangeConnectionError(
                 f"no broker answers at {servers}: {why}", sent=False, cure="start nats-server, or set options.servers"
             ) from error
-        except BaseException:
-            await self._abandon()
-            raise
+        finally:
+            self._hopeless = None
+            if not self.connected:
+                connecting.cancel()
+                await asyncio.wait((connecting,))
+                await self._abandon()
 
     async def _abandon(self) -> None:
         try:
@@ -140,17 +154,23 @@ class Broker:
             listener.broker_changed(True)
 
     async def _on_error(self, error: Exception) -> None:
+        hopeless = self._hopeless
+        if hopeless is not None:
+            self._latest = error
+            text = str(error).lower()
+            if not hopeless.done() and (isinstance(error, ssl.SSLError) or any(word in text for word in _REFUSED)):
+                hopeless.set_exception(error)
+            return
         denied = _DENIED.search(str(error))
         if denied is None:
-            if isinstance(error, NatsError) and not self.client.is_connected and not isinstance(error, NoServersError):
-                self._refused = str(error)
-                return
             if not isinstance(error, OSError):
                 self._report(error)
             return
-        for future in self._waiting.pop(denied[2], ()):
-            if not future.done():
-                future.set_result(None)
+        for subject, futures in self._waiting.items():
+            if denied[2].lower().startswith(subject.lower()):  # nats-py tells it in small letters
+                for future in futures:
+                    if not future.done():
+                        future.set_result(None)
 
     # --- messages
 
@@ -192,24 +212,32 @@ class Broker:
         """
         if not self.connected:
             raise ExchangeConnectionError(f"{what} was not sent: the broker is not connected", sent=False)
-        denied = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(subject, set()).add(denied)
-        asking = asyncio.ensure_future(self.client.request(subject, data, timeout=timeout))
         try:
-            await asyncio.wait((asking, denied), return_when=asyncio.FIRST_COMPLETED)
-            if not asking.done():
-                raise PermissionDenied(f"the broker does not let us ask for {what}", code="permissions")
-            return bytes(asking.result().data)
+            message = await self.permitted(self.client.request(subject, data, timeout=timeout), subject, what=what)
         except NoRespondersError as error:
             raise ExchangeConnectionError(f"{what} was not sent: no host serves it now", sent=False) from error
         except (NatsTimeoutError, TimeoutError) as error:
             raise ExchangeConnectionError(f"{what} was not answered within {timeout:g} s") from error
         except (NatsError, OSError) as error:
             raise ExchangeConnectionError(f"{what} got no answer: {type(error).__name__}") from error
+        return bytes(message.data)
+
+    async def permitted(self, asking: Coroutine[None, None, T], subject: str, *, what: str) -> T:
+        """What ``asking`` comes to. Raises PermissionDenied when the broker refuses what we say to ``subject``….
+
+        The broker tells it beside the question, which nobody then answers.
+        """
+        denied: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(subject, set()).add(denied)
+        task = asyncio.ensure_future(asking)
+        try:
+            await asyncio.wait((task, denied), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise PermissionDenied(f"the broker does not let us ask for {what}", code="permissions")
+            return task.result()
         finally:
-            asking.cancel()
-            waiting = self._waiting.get(subject)
-            if waiting is not None:
-                waiting.discard(denied)
-                if not waiting:
-                    del self._waiting[subject]
+            task.cancel()
+            waiting = self._waiting[subject]
+            waiting.discard(denied)
+            if not waiting:
+                del self._waiting[subject]
