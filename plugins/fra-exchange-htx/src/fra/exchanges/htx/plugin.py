@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from fra.adapters.custom import (
     missing_credentials,
     publishing,
 )
+from fra.adapters.custom.answers import check_trade
 from fra.adapters.custom.books import BookBuilder
 from fra.adapters.custom.sync import HTX_DEPTH, HTX_MBP
 from fra.core import (
@@ -388,24 +390,33 @@ class HTXPlugin(HTXTrading):
             raise ExchangeAPIError(f"HTX gives no {what} for {names}", exchange=self.config.name)
 
 
+_REMEMBERED: Final = 1_000
+"""Trades of a topic by which one that comes again is known."""
+
+
 class _Trades:
     """Handler of one ``trade.detail`` topic.
 
     A subscription begins with the last trade, and that may come in one frame with new ones: numbers tell them apart.
+    A lower number by itself is no old trade: the venue may count anew, or one number was wrong.
     """
 
     def __init__(self, stream: Stream[Trade], symbol: Symbol) -> None:
         self._stream = stream
         self._symbol = symbol
-        self._last = 0
+        self._told: OrderedDict[int, None] = OrderedDict()
 
     def on_message(self, push: wire.Push[wire.Trades], received_ms: int) -> None:
         for row in sorted(push.tick.data, key=lambda row: row.number):
-            if row.number <= self._last:
+            if row.number in self._told:
                 continue
-            self._last = row.number
+            self._told[row.number] = None
+            if len(self._told) > _REMEMBERED:
+                self._told.popitem(last=False)
             if row.direction:
-                self._stream.source.publish(convert.trade(row, self._symbol, received_ms=received_ms))
+                trade = convert.trade(row, self._symbol, received_ms=received_ms)
+                check_trade(trade)
+                self._stream.source.publish(trade)
             else:
                 self._stream.report(
                     ExchangeAPIError(f"a trade of {self._symbol} came without a direction", response=repr(row))
