@@ -695,3 +695,12 @@ async def test_a_handler_asks_on_the_connection_of_its_topic_and_is_answered_the
     await bench.until(lambda: answers == [7])
     await bench.venue.sockets[0].cut()
     await bench.until(lambda: answers == [7, -1])
+
+
+async def test_a_clock_that_another_connection_has_read_anew_was_off_all_the_same(bench: Any) -> None:
+    plugin = await bench.plugin()
+    at_login = plugin.streams.clock_offset()
+    bench.venue.clock_offset_ms = 60_000
+    await plugin.clock.sync()
+    assert await plugin.streams.clock_was_off(at_login)
+    assert not await plugin.streams.clock_was_off(plugin.streams.clock_offset())

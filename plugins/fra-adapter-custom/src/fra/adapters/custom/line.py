@@ -55,7 +55,8 @@ class LineHost(Protocol):
     def url(self, address: Address, dialect: Dialect) -> Awaitable[str]: ...
     def connect(self, address: Address, dialect: Dialect, url: str) -> Awaitable[Transport]: ...
     def refusal(self, refused: Refused) -> ExchangeError: ...
-    async def clock_was_off(self) -> bool: ...
+    def clock_offset(self) -> int: ...
+    async def clock_was_off(self, offset: int) -> bool: ...
     def redact(self, frame: bytes) -> bytes: ...
     def report(self, error: ExchangeError, *, where: str) -> None: ...
     def line_idle(self, line: Line) -> None: ...
@@ -74,6 +75,8 @@ class Line:
         self._rng = rng if rng is not None else random.Random()
         self._connection: Connection | None = None
         self._next: Connection | None = None
+        self._login_offset = 0
+        """How far from ours the venue's clock was taken to be at the last login."""
         self._refused: ExchangeError | None = None
         """Why a login was refused, until it is known whether our idea of the venue's clock was to blame."""
         self._reconnect = ReconnectManager(
@@ -147,7 +150,7 @@ class Line:
             while True:
                 loss = await self._serve()
                 refused, self._refused = self._refused, None
-                if refused is not None and not await self._host.clock_was_off():
+                if refused is not None and not await self._host.clock_was_off(self._login_offset):
                     self._give_up(refused)
                     return
                 self.report(loss)
@@ -197,6 +200,7 @@ class Line:
         if lifetime is not None:
             # Spread, so that the connections of one start do not all move at once.
             lifetime *= _ROTATE_AT - self._rng.uniform(0.0, _ROTATE_SPREAD)
+        self._login_offset = host.clock_offset()
         try:
             connection.start(lifetime=lifetime)
         except Exception as error:
@@ -237,7 +241,7 @@ class Line:
             await self._end(new)
             if failed and self._refused is not None:
                 self._refused = None  # the old connection serves on; the next try has the clock as it is
-                await self._host.clock_was_off()
+                await self._host.clock_was_off(self._login_offset)
             return await self._rotation_failed(old, new.lost.result()) if failed else old.lost.result()
         for topic in tuple(self.topics.values()):
             if topic.seam is not None:

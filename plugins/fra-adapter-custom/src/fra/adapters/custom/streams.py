@@ -219,15 +219,21 @@ class StreamClient:
         message = self._network.redact(refused.message)
         return self._errors.error(Failure(code=refused.code, message=message), exchange=self.exchange)
 
-    async def clock_was_off(self) -> bool:
-        """Read the venue's clock anew: whether it is another than it was taken for, or cannot be read now."""
+    def clock_offset(self) -> int:
+        """How many milliseconds the venue's clock is taken to be before ours."""
         now = self.now_ms()
-        before = self.venue_ms(now)
+        return self.venue_ms(now) - now
+
+    async def clock_was_off(self, offset: int) -> bool:
+        """Read the venue's clock anew: whether it is another than when it was taken for ``offset``, or cannot be read.
+
+        Another connection may have read it anew meanwhile.
+        """
         try:
             await self._sync_clock()
         except ExchangeConnectionError:
             return True
-        return abs(self.venue_ms(now) - before) > _CLOCK_JUMP_MS
+        return abs(self.clock_offset() - offset) > _CLOCK_JUMP_MS
 
     def redact(self, frame: bytes) -> bytes:
         return self._network.redact_bytes(frame)
