@@ -262,6 +262,15 @@ def test_the_buffer_is_bounded_and_what_fell_out_of_it_means_another_snapshot() 
     assert bench.book.sequence == 2001
 
 
+def test_deltas_that_wait_for_a_snapshot_are_signs_of_life() -> None:
+    bench = Bench(BINANCE_SPOT)
+    bench.book.on_subscribed()
+    assert bench.source.last_data is None
+    bench.send(Message(12, first=11))
+    assert bench.source.last_data is not None
+    assert bench.source.status is StreamStatus.STARTING
+
+
 def test_a_failed_fetch_is_told_and_tried_again() -> None:
     bench = Bench(BINANCE_SPOT)
     bench.book.on_subscribed()

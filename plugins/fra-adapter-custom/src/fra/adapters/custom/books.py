@@ -12,6 +12,7 @@ import enum
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from time import monotonic
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar, cast, final
 
 from fra.adapters.custom.answers import UNREADABLE
@@ -303,7 +304,10 @@ class BookBuilder(Generic[M]):
                     return
                 self._buffer.clear()
         self._buffer.append(delta)
-        if self._stop is None and self._fetch is not None and self.state is BookState.BUFFERING:
+        if self._stop is not None:
+            # The channel is alive, and what is missing is being fetched: to subscribe anew would only begin that again.
+            self.source.last_data = monotonic()
+        elif self._fetch is not None and self.state is BookState.BUFFERING:
             self._start_fetch()
 
     def _take(
