@@ -1,19 +1,16 @@
-"""Every REST call that an exchange says it can make, once per market kind, and what must hold for the answers."""
+"""What must hold for the answers to the calls of `fra.testkit.cassettes.walk`."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fra.core import (
     ConnectionStatus,
-    ExchangeHandle,
     FundingRate,
     Health,
     Kline,
-    KlineInterval,
-    MarketKind,
     Operation,
     OrderBook,
     RateKind,
@@ -21,44 +18,16 @@ from fra.core import (
     Ticker,
     Trade,
 )
+from fra.testkit.calls import DEPTH, LIMIT
 
 Answer = Any
-Cell = tuple[Operation, MarketKind]
-
-CALLS: Mapping[Operation, Callable[[ExchangeHandle, Symbol], Awaitable[Answer]]] = {
-    Operation.GET_ORDERBOOK: lambda exchange, symbol: exchange.get_orderbook(symbol, depth=5),
-    Operation.GET_TICKER: lambda exchange, symbol: exchange.get_ticker(symbol),
-    Operation.GET_TICKERS: lambda exchange, symbol: exchange.get_tickers([symbol]),
-    Operation.GET_TRADES: lambda exchange, symbol: exchange.get_trades(symbol, limit=5),
-    Operation.GET_KLINES: lambda exchange, symbol: exchange.get_klines(symbol, KlineInterval.H1, limit=5),
-    Operation.GET_FUNDING_RATE: lambda exchange, symbol: exchange.get_funding_rate(symbol),
-    Operation.GET_FUNDING_RATES: lambda exchange, symbol: exchange.get_funding_rates([symbol]),
-    Operation.GET_FUNDING_RATE_HISTORY: lambda exchange, symbol: exchange.get_funding_rate_history(symbol, limit=3),
-}
-
-
-def cells(exchange: ExchangeHandle) -> list[Cell]:
-    """The cells of its matrix that need no account and that some listed symbol can show."""
-    return [(operation, kind) for operation in CALLS for kind in exchange.capabilities.kinds(operation)]
-
-
-async def walk(exchange: ExchangeHandle) -> dict[Cell, tuple[Symbol, Answer]]:
-    """Make every call for the first listed symbol of each kind; kinds of which nothing is listed are left out."""
-    first: dict[MarketKind, Symbol] = {}
-    for symbol in await exchange.get_symbols():
-        first.setdefault(symbol.kind, symbol)
-    answers = {}
-    for operation, kind in cells(exchange):
-        if kind in first:
-            answers[operation, kind] = first[kind], await CALLS[operation](exchange, first[kind])
-    return answers
 
 
 def check_book(symbol: Symbol, book: OrderBook) -> None:
     """Sorted, not crossed, on the symbol's grid, not above the asked depth."""
     assert book.valid
-    assert 0 < len(book.bids) <= 5
-    assert 0 < len(book.asks) <= 5
+    assert 0 < len(book.bids) <= DEPTH
+    assert 0 < len(book.asks) <= DEPTH
     assert [level.price for level in book.bids] == sorted((level.price for level in book.bids), reverse=True)
     assert [level.price for level in book.asks] == sorted(level.price for level in book.asks)
     assert book.bids[0].price < book.asks[0].price
@@ -76,17 +45,17 @@ def check_ticker(symbol: Symbol, ticker: Ticker) -> None:
 
 def check_trades(symbol: Symbol, trades: Sequence[Trade]) -> None:
     """Oldest first, ids apart, amounts in whole lots."""
-    assert 0 < len(trades) <= 5
+    assert 0 < len(trades) <= LIMIT
     assert [trade.timestamp_ms for trade in trades] == sorted(trade.timestamp_ms for trade in trades)
     assert len({trade.id for trade in trades}) == len(trades)
     assert all(trade.amount > 0 and trade.amount % symbol.lot_size == 0 for trade in trades)
 
 
 def check_klines(symbol: Symbol, klines: Sequence[Kline]) -> None:
-    """An hour apart, oldest first, with a range that holds its ends."""
+    """A minute apart, oldest first, with a range that holds its ends."""
     opened = [kline.open_ms for kline in klines]
-    assert len(opened) == 5
-    assert {later - earlier for earlier, later in itertools.pairwise(opened)} == {3_600_000}
+    assert len(opened) == LIMIT
+    assert {later - earlier for earlier, later in itertools.pairwise(opened)} == {60_000}
     assert all(kline.low <= min(kline.open, kline.close) for kline in klines)
     assert all(max(kline.open, kline.close) <= kline.high for kline in klines)
 
@@ -107,7 +76,7 @@ def check_funding(symbol: Symbol, rate: FundingRate) -> None:
 
 def check_funding_history(symbol: Symbol, rates: Sequence[FundingRate]) -> None:
     """Settled rates, oldest first."""
-    assert 0 < len(rates) <= 3
+    assert 0 < len(rates) <= LIMIT
     assert {rate.kind for rate in rates} == {RateKind.SETTLED}
     assert {rate.symbol for rate in rates} == {symbol.name}
 
@@ -122,7 +91,15 @@ def check_first(check: Callable[[Symbol, Answer], None]) -> Callable[[Symbol, Se
     return check_it
 
 
+def check_symbols(symbol: Symbol, symbols: Sequence[Symbol]) -> None:
+    """One of many, each there once."""
+    names = [listed.name for listed in symbols]
+    assert symbol.name in names
+    assert len({*names}) == len(names)
+
+
 CHECKS: Mapping[Operation, Callable[[Symbol, Answer], None]] = {
+    Operation.GET_SYMBOLS: check_symbols,
     Operation.GET_ORDERBOOK: check_book,
     Operation.GET_TICKER: check_ticker,
     Operation.GET_TICKERS: check_first(check_ticker),

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from cassettes import recorded, recording, unplayed
-from rest_surface import CALLS, CHECKS, check_health, walk
+from rest_surface import CHECKS, check_health
 
 from fra.core import MarketKind
+from fra.testkit.cassettes import walk
 
 CASSETTE = Path(__file__).parent / "cassettes" / "rest.yaml"
 
@@ -18,7 +19,7 @@ async def test_every_rest_call_for_every_kind_of_market_is_answered_from_the_rec
     async with recorded("bybit", CASSETTE) as (bybit, tape):
         check_health(await bybit.health_check())
         answers = await walk(bybit)
-        assert {operation for operation, _ in answers} == set(CALLS)
+        assert {operation for operation, _ in answers} == set(CHECKS)
         assert {kind for _, kind in answers} == {MarketKind.SPOT, MarketKind.LINEAR_SWAP, MarketKind.INVERSE_SWAP}
         for (operation, _), (symbol, answer) in answers.items():
             CHECKS[operation](symbol, answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -119,18 +120,34 @@ def test_an_author_adds_private_names_and_takes_out_those_that_only_look_private
     assert scrubbed == b'{"holder_ref": "scrubbed", "baseToken": "BTC"}'
 
 
+async def record(url: str, path: Path, body: str, *, fail: bool = False) -> None:
+    with cassette(path):
+        async with aiohttp.ClientSession() as session, session.post(f"{url}{PATH}", data=body) as response:
+            await response.read()
+        if fail:
+            raise ZeroDivisionError
+
+
 async def test_a_recording_that_still_leaks_does_not_stay(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRA_RECORD", "local")
     unseen = f'{{"keys": [{{"k": "v"}}, "{CANARY}"]}}'  # the filter does not read such a list
-
-    async def ask() -> None:
-        with cassette(tmp_path / "tape.yaml"):
-            async with aiohttp.ClientSession() as session, session.post(f"{url}{PATH}", data=unseen) as response:
-                await response.read()
-
     with pytest.raises(CassetteLeaks) as caught:
-        await ask()
+        await record(url, tmp_path / "tape.yaml", unseen)
     assert CANARY not in str(caught.value)
-    assert not (tmp_path / "tape.yaml").exists()
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_recording_that_fails_leaves_the_one_before(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRA_RECORD", "local")
+    await record(url, tmp_path / "tape.yaml", '{"symbol": "A"}')
+    before = (tmp_path / "tape.yaml").read_bytes()
+    with pytest.raises(ZeroDivisionError):
+        await record(url, tmp_path / "tape.yaml", '{"symbol": "B"}', fail=True)
+    assert os.listdir(tmp_path) == ["tape.yaml"]
+    assert (tmp_path / "tape.yaml").read_bytes() == before
+    await record(url, tmp_path / "tape.yaml", '{"symbol": "B"}')
+    assert b"B" in (tmp_path / "tape.yaml").read_bytes()

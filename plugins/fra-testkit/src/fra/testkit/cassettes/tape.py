@@ -61,20 +61,26 @@ def recording() -> str | None:
 def cassette(path: Path, privacy: Privacy | None = None) -> Iterator[Cassette]:
     """Play ``path``, or record it anew when FRA_RECORD is set.
 
-    A fresh recording is linted before it stays: raises CassetteLeaks, and the file is gone, when it holds what it must
-    not.
+    A fresh recording takes the old one's place when the block has ended well and nothing private is in it; else it is
+    thrown away. Raises CassetteLeaks when it holds what it must not.
     """
-    record = recording() is not None
     privacy = privacy or Privacy.from_environment()
-    if record:
-        path.unlink(missing_ok=True)
-    # On an empty cassette new episodes are recorded once, and a repeated question is answered from it.
-    player = recorder(RecordMode.NEW_EPISODES if record else RecordMode.NONE, privacy)
-    with player.use_cassette(str(path), allow_playback_repeats=True) as tape:
-        yield tape
-    if record and path.exists() and (findings := lint(path, privacy)):
-        path.unlink()
-        raise CassetteLeaks(findings)
+    if recording() is None:
+        with recorder(RecordMode.NONE, privacy).use_cassette(str(path), allow_playback_repeats=True) as tape:
+            yield tape
+        return
+    fresh = path.with_name(f"fresh-{path.name}")
+    fresh.unlink(missing_ok=True)
+    try:
+        # On an empty cassette new episodes are recorded once, and a repeated question is answered from it.
+        player = recorder(RecordMode.NEW_EPISODES, privacy)
+        with player.use_cassette(str(fresh), allow_playback_repeats=True) as tape:
+            yield tape
+        if findings := lint(fresh, privacy):
+            raise CassetteLeaks(findings)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 @asynccontextmanager
