@@ -15,10 +15,14 @@ from fra.core import (
     ExchangeHandle,
     ExchangePluginInterface,
     HealthChecked,
+    InvalidOrder,
     KlineInterval,
     MarketKind,
     NotSupported,
     Operation,
+    OrderRequest,
+    OrderType,
+    Side,
     SymbolNotFound,
 )
 
@@ -122,6 +126,17 @@ async def test_whatever_an_adapter_raises_becomes_an_error_of_the_tree(kit, rais
             await mem.get_ticker("BTC/USDT")
         assert message in str(error.value)
         assert error.value is raised or error.value.__cause__ is raised
+
+
+async def test_an_order_for_another_exchange_is_not_sent(kit) -> None:
+    request = OrderRequest(
+        symbol="BTC/USDT", side=Side.BUY, type=OrderType.MARKET, amount=Decimal(1), exchange="another"
+    )
+    async with kit.running() as mem:
+        before = list(kit.plugin.calls)
+        with pytest.raises(InvalidOrder, match="the order is for another, and was given to mem: nothing was sent"):
+            await mem.create_order(request)
+        assert kit.plugin.calls == before
 
 
 async def test_health_is_the_handles_and_is_told(kit) -> None:

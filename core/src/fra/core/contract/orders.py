@@ -58,6 +58,8 @@ class OrderRequest:
     ``amount`` is in base coin (quote coin for inverse). A spot market buy may give ``quote_amount`` (what to spend)
     instead. ``price`` belongs to limit orders, ``trigger_price`` to STOP and TAKE_PROFIT. ``client_order_id`` is made
     by the OrderDesk when it is None. ``position_side`` is LONG or SHORT in hedge mode, NET in one-way mode.
+    ``exchange`` names the member of an aggregated exchange that is to have it; None leaves that to its policy. Any
+    other exchange takes no name but its own.
     """
 
     symbol: str = attrs.field(validator=values.text)
@@ -72,6 +74,7 @@ class OrderRequest:
     reduce_only: bool = False
     position_side: PositionSide = attrs.field(default=PositionSide.NET, validator=values.member(PositionSide))
     client_order_id: str | None = None
+    exchange: str | None = attrs.field(default=None, validator=attrs.validators.optional(values.text))
 
     def __attrs_post_init__(self) -> None:
         conditional = self.type in (OrderType.STOP, OrderType.TAKE_PROFIT)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar, final
+from typing import Final, TypeVar, final
 
 import attrs
 
@@ -18,9 +18,10 @@ from fra.core.contract.capabilities import (
     ExchangeMetadata,
     MarketKind,
     Operation,
+    PluginType,
 )
 from fra.core.contract.config import ExchangeConfig
-from fra.core.contract.errors import ExchangeConnectionError, OrderVetoed
+from fra.core.contract.errors import ExchangeConnectionError, InvalidOrder, OrderVetoed
 from fra.core.contract.events import ConnectionChanged, Event, HealthChecked, OrderProposed
 from fra.core.contract.exchange import ExchangePluginInterface, not_supported
 from fra.core.contract.models import FundingRate, Health, Kline, KlineInterval, Ticker, Trade
@@ -40,6 +41,9 @@ from fra.core.host.orders import OrderDesk
 from fra.core.host.pumps import FeedKey
 from fra.core.host.recovery import RecoveredOrder
 from fra.core.host.streams import StreamHub
+
+_ROUTING: Final = (PluginType.AGGREGATED, PluginType.PROXY)
+"""What may hand an order on to the exchange that it names."""
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -308,8 +312,18 @@ class ExchangeHandle:
         Raises InvalidOrder (naming the nearest valid values), OrderVetoed (nothing was sent), OrderOutcomeUnknown
         (ask by its client order id, never send again), and what the venue answers.
         """
+        self._check_address(request)
         market = await self._market(Operation.CREATE_ORDER, request.symbol)
         return await self._desk.create(request, market)
+
+    def _check_address(self, request: OrderRequest) -> None:
+        if request.exchange in (None, self._name) or self._present.describe().plugin_type in _ROUTING:
+            return
+        raise InvalidOrder(
+            f"the order is for {request.exchange}, and was given to {self._name}: nothing was sent",
+            exchange=self._name,
+            cure=f"create it on {request.exchange}",
+        )
 
     async def cancel_order(
         self, order_id: str | None = None, symbol: Market | None = None, *, client_order_id: str | None = None
