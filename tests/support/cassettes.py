@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fra.core import ExchangeHandle
 from fra.testkit import cassettes
@@ -21,7 +21,7 @@ __all__ = ["recorded", "recording", "unplayed"]
 async def recorded(name: str, cassette: Path) -> AsyncIterator[tuple[ExchangeHandle, Cassette]]:
     """The exchange ``name``, answered from the cassette; or recorded into it when FRA_RECORD says so."""
     async with AsyncExitStack() as stack:
-        base_url: Any = None
+        base_url: Mapping[str, Mapping[str, str]] | None = None
         if recording() == "emulator":
             from fra.emulator import Emulator
 

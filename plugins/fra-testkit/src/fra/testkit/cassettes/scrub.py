@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import attrs
@@ -29,6 +29,13 @@ _NESTED: Final = re.compile(
 """A field of JSON that stands in a JSON text."""
 
 
+class Response(TypedDict):
+    """What vcrpy hands over of an answer, as far as it is looked at."""
+
+    headers: dict[str, list[str]]
+    body: dict[str, bytes | str]
+
+
 @attrs.frozen
 class Scrubber:
     """Takes out what ``privacy`` names; what is left stays as the venue wrote it, character for character."""
@@ -47,7 +54,7 @@ class Scrubber:
             request.body = self._body(body, request=True).encode()
         return request
 
-    def response(self, response: dict[str, Any]) -> dict[str, Any]:
+    def response(self, response: Response) -> Response:
         """An answer as it may be kept: no account, no token, no cookie."""
         headers = response["headers"]
         response["headers"] = {

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fra.core import ExchangeHandle, MarketKind, Operation, Symbol
 from fra.testkit.calls import ACCOUNT, READS
 
 Cell = tuple[Operation, MarketKind]
 
 
-async def walk(exchange: ExchangeHandle) -> dict[Cell, tuple[Symbol, Any]]:
+async def walk(exchange: ExchangeHandle) -> dict[Cell, tuple[Symbol, object]]:
     """Make every call that needs no account, once per market kind; cell → the symbol that was asked about, the answer.
 
     Of each kind the first listed symbol is taken; kinds of which nothing is listed are left out.

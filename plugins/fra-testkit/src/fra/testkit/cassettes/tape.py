@@ -7,11 +7,12 @@ server that the test starts. Without it cassettes are played.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import attrs
 import vcr  # type: ignore[import-untyped]
 from vcr.record_mode import RecordMode  # type: ignore[import-untyped]
 from vcr.stubs import aiohttp_stubs  # type: ignore[import-untyped]
@@ -85,17 +86,30 @@ def cassette(path: Path, privacy: Privacy | None = None) -> Iterator[Cassette]:
 
 @asynccontextmanager
 async def recorded(
-    name: str, path: Path, *, base_url: Any = None, privacy: Privacy | None = None, **settings: Any
+    name: str,
+    path: Path,
+    *,
+    base_url: str | Mapping[str, Mapping[str, str]] | None = None,
+    api_key: str | None = None,
+    secret_key: str | None = None,
+    passphrase: str | None = None,
+    options: Mapping[str, object] | None = None,
+    privacy: Privacy | None = None,
 ) -> AsyncIterator[tuple[ExchangeHandle, Cassette]]:
     """The exchange ``name``, answered from the cassette; or recorded into it when FRA_RECORD says so.
 
-    ``base_url`` is where it is recorded from, None for the venue itself; ``settings`` are those of ``connect``. Keys
-    among them are looked for in whatever is recorded.
+    ``base_url`` is where it is recorded from, None for the venue itself. The keys are looked for in what is recorded;
+    to play, any will do.
     """
-    keys = [value for key in ("api_key", "secret_key", "passphrase") if isinstance(value := settings.get(key), str)]
     privacy = privacy or Privacy.from_environment()
-    privacy = Privacy(names=privacy.names, public=privacy.public, values=(*privacy.values, *keys))
-    with cassette(path, privacy) as tape:
-        url = base_url if recording() else f"http://{HOST}"
-        async with connect(name, base_url=url, **settings) as handle:
+    keys = [key for key in (api_key, secret_key, passphrase) if key]
+    with cassette(path, attrs.evolve(privacy, values=(*privacy.values, *keys))) as tape:
+        async with connect(
+            name,
+            base_url=base_url if recording() else f"http://{HOST}",
+            api_key=api_key,
+            secret_key=secret_key,
+            passphrase=passphrase,
+            options=options,
+        ) as handle:
             yield handle, tape
