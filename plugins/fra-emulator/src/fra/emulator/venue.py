@@ -27,6 +27,8 @@ class Stats:
 
     requests: int = 0
     by_path: Counter[str] = attrs.field(factory=Counter)
+    by_call: Counter[str] = attrs.field(factory=Counter)
+    """The same as `METHOD /path`."""
     answered: Counter[int] = attrs.field(factory=Counter)
     sockets_opened: int = 0
     subscriptions: Counter[str] = attrs.field(factory=Counter)
@@ -118,6 +120,7 @@ class Venue(ABC):
             return await self._handle_socket(request)
         self.stats.requests += 1
         self.stats.by_path[request.path] += 1
+        self.stats.by_call[f"{request.method} {request.path}"] += 1
         if self.faults.refuse_requests and request.transport is not None:
             request.transport.abort()
             return web.Response(status=503)
