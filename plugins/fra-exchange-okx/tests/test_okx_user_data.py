@@ -21,12 +21,14 @@ from fra.core import (
     OrderStatus,
     OrderType,
     PluginManager,
+    PluginRegistry,
     Position,
     PositionSide,
     StreamStatus,
     Subscription,
     UserEvent,
 )
+from fra.exchanges.okx import OKXPlugin
 
 LINEAR = "BTC/USDT:USDT"
 
@@ -247,37 +249,34 @@ async def test_other_markets_than_the_configured_ones_are_none_of_its_business(v
     assert [event.symbol for event in account.of(Order)] == [LINEAR]
 
 
-async def test_what_comes_before_the_instruments_are_known_is_told_when_they_are(venue: Any) -> None:
+class Heard:
+    """What comes out of a source of the adapter."""
+
+    def __init__(self, venue: Any) -> None:
+        self.events: list[UserEvent] = []
+        self._venue = venue
+
+    def on_item(self, event: UserEvent) -> None:
+        self.events.append(event)
+        self._venue.note()
+
+    def on_gap(self, gap: object) -> None: ...
+    def on_status(self, status: object, error: object) -> None: ...
+
+    def fills(self) -> list[Fill]:
+        return [event for event in self.events if isinstance(event, Fill)]
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["at once", "after the account was busy at first"])
+async def test_what_comes_before_the_instruments_are_known_is_told_when_they_are(venue: Any, busy: bool) -> None:
     listed = venue.answers["GET public/instruments"]
     known = asyncio.Event()
+    adapters: list[OKXPlugin] = []
 
-    async def later(params: Any) -> Any:
-        await known.wait()
-        return listed(params)
-
-    async with venue.serve() as url:
-        settings = {"exchange_id": "okx", "base_url": url, **venue.keys}
-        async with PluginManager.from_config(ConfigManager.from_mapping({"exchanges": {"okx": settings}})) as manager:
-            okx = manager.get_plugin("okx")
-            account = Account(venue, okx, okx.subscribe_user_data())
-            await account.stream.ready()
-            venue.answers["GET public/instruments"] = later  # the new plugin has to ask for them anew
-            reload = asyncio.create_task(manager.reload_plugin("okx"))
-            await venue.until(lambda: len({name for socket in venue.sockets[2:] for name in socket.channels}) == 4)
-            await venue.socket("orders").push("orders", FILLED, instType="SWAP")
-            await venue.until(lambda: venue.asked("GET public/instruments")[2:])
-            assert account.of(Fill) == []
-            known.set()
-            await reload
-            (fill,) = await account.until(Fill)
-    assert fill.trade_id == "900"
-
-
-async def test_what_comes_before_the_instruments_are_known_is_told_also_when_the_account_is_busy_at_first(
-    venue: Any,
-) -> None:
-    listed = venue.answers["GET public/instruments"]
-    known = asyncio.Event()
+    class Kept(OKXPlugin):
+        async def initialize(self) -> None:
+            adapters.append(self)
+            await super().initialize()
 
     def busy_once(params: Any) -> Any:
         venue.answers["GET account/balance"] = []
@@ -287,23 +286,25 @@ async def test_what_comes_before_the_instruments_are_known_is_told_also_when_the
         await known.wait()
         return listed(params)
 
+    venue.answers["GET public/instruments"] = later
+    registry = PluginRegistry()
+    registry.register_plugin("kept", Kept)
+    settings = {"plugin": "kept", "options": {"retries": 0}, **venue.keys}
     async with venue.serve() as url:
-        settings = {"exchange_id": "okx", "base_url": url, "options": {"retries": 0}, **venue.keys}
-        async with PluginManager.from_config(ConfigManager.from_mapping({"exchanges": {"okx": settings}})) as manager:
-            okx = manager.get_plugin("okx")
-            account = Account(venue, okx, okx.subscribe_user_data())
-            await account.stream.ready()
-            venue.answers["GET public/instruments"] = later  # the new plugin has to ask for them anew
-            reload = asyncio.create_task(manager.reload_plugin("okx"))
-            await venue.until(lambda: len({name for socket in venue.sockets[2:] for name in socket.channels}) == 4)
+        config = ConfigManager.from_mapping({"exchanges": {"okx": {**settings, "base_url": url}}})
+        async with PluginManager.from_config(config, registry=registry):
+            heard, source = Heard(venue), adapters[0].subscribe_user_data()  # the host would wait for the instruments
+            source.attach(heard)
+            await venue.until(lambda: len({name for socket in venue.sockets for name in socket.channels}) == 4)
             await venue.socket("orders").push("orders", FILLED, instType="SWAP")
-            await venue.until(lambda: venue.asked("GET public/instruments")[2:])
-            assert account.of(Fill) == []
-            venue.answers["GET account/balance"] = busy_once
+            await venue.until(lambda: len(venue.asked("GET public/instruments")) >= 2)
+            assert heard.fills() == []
+            if busy:
+                venue.answers["GET account/balance"] = busy_once
             known.set()
-            await reload
-            (fill,) = await account.until(Fill)
-    assert fill.trade_id == "900"
+            await venue.until(heard.fills)
+            assert [fill.trade_id for fill in heard.fills()] == ["900"]
+            await source.close()
 
 
 # --- what happens while nobody listens

@@ -206,19 +206,15 @@ class StreamHub:
     ) -> None:
         """Open every stream at ``plugin`` too and wait until it is as well there, for at most ``patience`` seconds.
 
-        Those of symbols are opened after ``listed``. Streams of the ``optional`` operation may fail there. Raises why
-        one is not; then nothing has changed. Else :meth:`commit` or :meth:`undo` follows.
+        ``listed`` is awaited first. Streams of the ``optional`` operation may fail there. Raises why one is not; then
+        nothing has changed. Else :meth:`commit` or :meth:`undo` follows.
         """
         until = asyncio.get_running_loop().time() + patience
-        feeds = [feed for feed in self._feeds.values() if feed.key.operation is not optional]
         try:
-            for feed in feeds:
-                if feed.key.symbol is None:
-                    self._begin(feed, plugin)
             async with asyncio.timeout_at(until):
                 await listed()
-            for feed in feeds:
-                if feed.key.symbol is not None and self._feeds.get(feed.key) is feed:
+            for feed in [*self._feeds.values()]:
+                if feed.key.operation is not optional:
                     self._begin(feed, plugin)
             outcomes = await asyncio.gather(*(each.warm(until) for each in self._passages), return_exceptions=True)
             for passage, outcome in zip(self._passages, outcomes, strict=True):
