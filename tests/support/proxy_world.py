@@ -105,6 +105,13 @@ class World:
         await self._stack.enter_async_context(hosting.running())
         return hosting
 
+    async def connection(self) -> Broker:
+        """A bare connection to the broker."""
+        broker = self.server.broker()
+        await broker.connect()
+        self._stack.push_async_callback(broker.close)
+        return broker
+
     async def client(
         self, target: str, *, name: str = "far", timeout: float = 5.0, password: str | None = None, **options: object
     ) -> ExchangeHandle:

@@ -30,6 +30,7 @@ from fra.core import (
     FundingPayment,
     FundingRate,
     Health,
+    KeyPermissions,
     Kline,
     KlineInterval,
     MarginMode,
@@ -225,6 +226,10 @@ class ProxyExchange(ExchangePluginInterface):
     ) -> Sequence[FundingPayment]:
         answer = await self._page(Operation.GET_FUNDING_PAYMENTS, symbol, since, until, limit)
         return cast("list[FundingPayment]", answer)
+
+    async def get_key_permissions(self) -> KeyPermissions:
+        """Of the host's key."""
+        return cast("KeyPermissions", await self._ask(Operation.GET_KEY_PERMISSIONS))
 
     async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
         await self._ask(Operation.SET_LEVERAGE, symbol=symbol.name, leverage=leverage)

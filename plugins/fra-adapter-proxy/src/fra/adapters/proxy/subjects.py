@@ -22,6 +22,7 @@ _ACCOUNT: Final = frozenset(
         Operation.GET_BALANCE,
         Operation.GET_POSITIONS,
         Operation.GET_FUNDING_PAYMENTS,
+        Operation.GET_KEY_PERMISSIONS,
         Operation.GET_ORDER,
         Operation.GET_OPEN_ORDERS,
         Operation.GET_ORDER_HISTORY,
