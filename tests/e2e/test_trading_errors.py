@@ -37,6 +37,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BOTH = pytest.mark.parametrize("symbol", [SPOT, LINEAR], ids=["spot", "linear"])
 EACH = pytest.mark.parametrize("name", VENUES)
+PLUGIN = "{}"
+"""The name of a venue's adapter."""
 NOPE_SPOT, NOPE_LINEAR = "NOPE/USDT", "NOPE/USDT:USDT"
 TOLERANCE_MS = {"binance": 5_000, "okx": 30_000, "bybit": 5_000, "htx": 300_000}
 """By how much a request's clock may be late."""
@@ -260,7 +262,7 @@ async def test_a_symbol_that_is_not_listed_is_refused_before_anything_is_sent(
 def finer(name: str) -> PluginRegistry:
     """The venue's adapter as somebody has extended it."""
     registry = PluginRegistry()
-    adapter: Any = registry.get_plugin_class(name)
+    adapter: Any = registry.get_plugin_class(PLUGIN.format(name))
 
     async def get_symbols(self: Any) -> SymbolList:
         listed: SymbolList = await adapter.get_symbols(self)

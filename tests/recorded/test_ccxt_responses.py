@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import pytest
@@ -67,8 +67,12 @@ RULES: Mapping[str, str] = {
     "isolated": "ccxt had balances of isolated margin by pair when this was recorded, and has them by asset now",
     "long": "ccxt wrote a position's side as an order's when this was recorded",
     "coin-margined": "Bitget counts coin-margined contracts in base coin: they are refused by name with us",
+    "profit": "Bybit's wallet has with us what open positions have won or lost, and is free but for margins and locks",
     "no rate": "an answer with no rate in it is an error with us",
 }
+
+
+UNIFIED: Final = ("walletBalance", "unrealisedPnl", "locked", "totalOrderIM", "totalPositionIM")
 
 
 def exact(value: Decimal | None) -> Decimal | None:
@@ -177,6 +181,17 @@ def check_fill(fill: Fill, theirs: Any, symbol: Symbol, venue: str) -> None:
     assert fill.fee_asset == (fee.get("currency") if fee.get("cost") is not None else None)
     role = theirs["takerOrMaker"]
     assert fill.maker == (None if role is None else role == "maker")
+
+
+def check_unified(found: Iterable[Balance], coins: Iterable[Mapping[str, Any]]) -> None:
+    """Bybit's rows as they are, by its own document: RULES["profit"]."""
+    rows = {coin["coin"]: {name: Decimal(str(coin.get(name) or 0)) for name in UNIFIED} for coin in coins}
+    for balance in found:
+        row = rows[balance.asset]
+        assert exact(balance.total) == row["walletBalance"] + row["unrealisedPnl"]
+        held = row["locked"] + row["totalOrderIM"] + row["totalPositionIM"]
+        assert exact(balance.free) == balance.total - held
+    assert {balance.asset for balance in found} >= {name for name, row in rows.items() if row["walletBalance"]}
 
 
 def check_balances(found: Iterable[Balance], theirs: Any) -> None:
@@ -289,7 +304,12 @@ async def through(adapter: CCXTAdapter, method: str, case: Case, args: list[Any]
                 same(rate.rate, row["fundingRate"])
                 assert (rate.kind, rate.settled_ms) == (RateKind.SETTLED, row["timestamp"])
         case "fetchBalance":
-            check_balances(await adapter.get_balance(ASKED), theirs)
+            found = await adapter.get_balance(ASKED)
+            accounts = adapter.venue.id == "bybit" and case["httpResponse"]["result"].get("list")
+            if accounts and "unrealisedPnl" in accounts[0]["coin"][0]:
+                check_unified(found, [coin for account in accounts for coin in account["coin"]])
+            else:
+                check_balances(found, theirs)
         case "fetchPositions" | "fetchPosition":
             rows = [theirs] if isinstance(theirs, dict) else theirs
             positions = await adapter.get_positions(symbol)

@@ -43,7 +43,7 @@ def through_ccxt(venue: Venue, more: Mapping[str, Any]) -> dict[str, Any]:
     return {"plugin": f"{venue.name}_ccxt", **more, "options": options}
 
 
-def second_copy(file: str, fixtures: Collection[str], without: Collection[str]) -> tuple[Any, dict[str, Any]]:
+def second_copy(file: str, fixtures: Collection[str], without: Collection[str] = ()) -> tuple[Any, dict[str, Any]]:
     """A module of ``tests/e2e`` loaded again with ccxt behind its traders, whose tables may be changed; and its
     ``fixtures`` and tests, save those that are named in ``without``. Raises AssertionError for a name that is none.
     """

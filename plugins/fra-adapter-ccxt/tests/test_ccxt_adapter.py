@@ -14,9 +14,9 @@ import pytest
 from ccxt_local import ADAPTERS, SECRET, WORD, Local, LocalContext, fixtures
 
 from fra.adapters.ccxt import HTXCCXT, BinanceCCXT, CCXTAdapter, CCXTOptions, GateCCXT
+from fra.adapters.ccxt.budget import HUNDREDTHS, SCOPE
 from fra.adapters.ccxt.errors import code_in, fra_error
 from fra.adapters.ccxt.numbers import Exact, number, positive
-from fra.adapters.ccxt.session import HUNDREDTHS, SCOPE
 from fra.core import (
     Banned,
     ConfigError,
@@ -179,7 +179,7 @@ async def test_a_429_shuts_the_budget_for_as_long_as_the_venue_says() -> None:
         with pytest.raises(ExchangeRateLimitError) as caught:
             await adapter.get_ticker(adapter.symbol("BTC/USDT"))
         assert (caught.value.retry_after, caught.value.code) == (7, "-1003")
-        assert adapter._limiter.blocked_for(SCOPE) > 6  # type: ignore[attr-defined]
+        assert adapter.budget._limiter.blocked_for(SCOPE) > 6  # type: ignore[attr-defined]
 
 
 # --- errors

@@ -31,6 +31,14 @@ class CCXTAccount(CCXTSession):
         """A hook: one of ccxt's positions as ours; None for a flat one."""
         return convert.position(raw, symbol)
 
+    def balances(self, raw: Raw, wallet: str) -> list[Balance]:
+        """A hook: one of ccxt's balances as ours, every asset that is not zero everywhere."""
+        return convert.balances(raw, wallet)
+
+    def payment(self, raw: Raw, symbol: Symbol) -> FundingPayment:
+        """A hook: one of ccxt's rows of funding as ours: above zero is received."""
+        return convert.funding_payment(raw, symbol)
+
     async def hedged(self, symbol: Symbol) -> bool | None:
         """A hook: whether the account is in hedge mode, None where ccxt cannot tell. Asked once, and after a change."""
         if not self.client.has.get("fetchPositionMode"):
@@ -51,7 +59,7 @@ class CCXTAccount(CCXTSession):
             used = {name: None}
         found: list[Balance] = []
         for name in used:
-            found += convert.balances(await self.call("fetch_balance", params=wallets[name]), name)
+            found += self.balances(await self.call("fetch_balance", params=wallets[name]), name)
         return found
 
     async def get_positions(self, symbol: Symbol | None = None) -> list[Position]:
@@ -78,17 +86,21 @@ class CCXTAccount(CCXTSession):
         until: int | None = None,
         limit: int | None = None,
     ) -> list[FundingPayment]:
-        """One page of the venue, as ccxt asks for it."""
+        """One page of the venue, as ccxt asks for it: the first of it with ``since``, else the last."""
         found: list[FundingPayment] = []
         for market in self.markets if symbol is None else (symbol.market,):
             if any(kind.is_swap for kind in self.venue.markets[market]):
                 params = self._ranged(market if symbol is None else None, until)
                 rows = await self.call(
-                    "fetch_funding_history", symbol.name if symbol else None, since, limit, params=params
+                    "fetch_funding_history",
+                    symbol.name if symbol else None,
+                    since,
+                    None if since else limit,
+                    params=params,
                 )
-                found += [convert.funding_payment(row, of) for row, of in self.named(rows)]
+                found += [self.payment(row, of) for row, of in self.named(rows)]
         found = convert.within(found, "timestamp_ms", since, until)
-        return sorted(found, key=lambda payment: payment.timestamp_ms)
+        return convert.cut(sorted(found, key=lambda payment: payment.timestamp_ms), since, limit)
 
     async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
         """Whole numbers, as ccxt has them; with the option's margin mode where leverage belongs to one."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
 from importlib import import_module
+from time import time_ns
 from typing import Any, Final
 
 from fra.adapters.ccxt.numbers import Exact
@@ -36,6 +37,7 @@ BROKER_PARAMS: Final = frozenset({"channel_code", "broker_id"})
 waiting: ContextVar[Callable[[Any, Any], None] | None] = ContextVar("waiting", default=None)
 """Told, within a task that watches, of the socket on which ccxt waits and of the future that it waits for."""
 
+_MISSED: Final = 200
 _classes: Final[dict[type, type]] = {}
 
 
@@ -47,12 +49,26 @@ class Mended:
     fra_refused: Callable[[Any], bool]
     fra_options: Mapping[str, Any] = {}
     fra_candle_volume: tuple[int, str] | None = None
+    fra_ahead_ms = 0
+    """By how much the venue's clock is ahead of ours, as it was last read."""
 
     # --- budgets
 
     async def throttle(self, cost: float | None = None) -> None:
         """Our limiter instead of ccxt's, with the cost that ccxt reckons."""
         await self.fra_throttle(1.0 if cost is None else float(cost))
+
+    # --- the clock
+
+    def microseconds(self) -> int:
+        """The venue's time, as far as it is known. ccxt signs by it, and on sockets corrects nothing."""
+        return time_ns() // 1_000 + self.fra_ahead_ms * 1_000
+
+    def milliseconds(self) -> int:
+        return self.microseconds() // 1_000
+
+    def seconds(self) -> int:
+        return self.microseconds() // 1_000_000
 
     # --- numbers
 
@@ -151,6 +167,7 @@ class Mended:
         due = bool(message) and not waits and not client.subscriptions.get(subscribe_hash)
         client.fra_due += due
         future = super().watch(url, message_hash, message, subscribe_hash, subscription)  # type: ignore[misc]
+        _catch_up(client, (message_hash,))
         return _noted(client, future)
 
     def watch_multiple(
@@ -165,6 +182,7 @@ class Mended:
         due = bool(message) and any(one not in client.subscriptions for one in subscribe_hashes or ())
         client.fra_due += due
         future = super().watch_multiple(url, message_hashes, message, subscribe_hashes, subscription)  # type: ignore[misc]
+        _catch_up(client, message_hashes or ())
         return _noted(client, future)
 
 
@@ -172,7 +190,6 @@ def make_client(
     exchange_id: str,
     settings: Mapping[str, object],
     *,
-    throttle: Throttle,
     news: Callable[[], None],
     refused: Callable[[Any], bool],
 ) -> Any:
@@ -196,7 +213,7 @@ def make_client(
     if cls is None:
         cls = _classes[base] = type(exchange_id, (Mended, base), {"__module__": __name__})
     client = cls({"number": str, "enableRateLimit": True, **settings})
-    client.fra_throttle, client.fra_news, client.fra_refused = throttle, news, refused
+    client.fra_news, client.fra_refused = news, refused
     client.has = {**client.has, "fetchCurrencies": False}  # a private call on most venues, and not needed
     client.options["maxRetriesOnFailure"] = 0
     for name, snapshot in (("watchPositions", "PositionsSnapshot"), ("watchBalance", "BalanceSnapshot")):
@@ -205,6 +222,23 @@ def make_client(
         client.options[name] = {**(told if isinstance(told, dict) else {}), **nothing}
     client.headers = {name: value for name, value in client.headers.items() if name.lower() not in BROKER_HEADERS}
     return client
+
+
+async def drop(socket: Any, owner: Any) -> None:
+    """Close one of ccxt's sockets as if the venue had: whoever waits on it hears so, and the next opens another."""
+    if owner.clients.get(socket.url) is not socket:
+        return
+    del owner.clients[socket.url]
+    error = socket.error = import_module("ccxt.base.errors").NetworkError(f"{owner.id} the socket was given up")
+    socket.reject(error)
+    await socket.aiohttp_close()
+
+
+def _catch_up(client: Any, message_hashes: Iterable[str]) -> None:
+    """Whoever waits anew is told first what came while nobody waited."""
+    for name in message_hashes:
+        if name in client.fra_missed and name in client.futures:
+            client.resolve(client.fra_missed.pop(name), name)
 
 
 def _noted(client: Any, future: Any) -> Any:
@@ -221,6 +255,7 @@ def _note(error: Exception, code: object, headers: object, body: object) -> None
 def _mend_socket(client: Any, owner: Mended) -> None:
     """Floats in JSON stay the text they are; books count their updates; whoever waits for an answer is told."""
     client.fra_due = client.fra_sent = client.fra_heard = 0
+    client.fra_missed = {}
     resolve, send, on_connected = client.resolve, client.send, client.on_connected_callback
 
     def read(data: Any) -> None:
@@ -230,13 +265,19 @@ def _mend_socket(client: Any, owner: Mended) -> None:
             except UnicodeDecodeError:
                 pass  # protobuf
         message = json.loads(data, parse_float=str) if isinstance(data, str) and data[:1] in ("{", "[") else data
-        client.fra_heard = client.fra_sent
+        client.fra_heard, pong = client.fra_sent, client.lastPong
         client.on_message_callback(client, message)
+        if client.lastPong != pong:
+            client.lastPong = time_ns() // 1_000_000  # by our own clock, with which ccxt compares it
         owner.fra_news()
 
     def resolved(result: Any, message_hash: Any = None) -> Any:
         if hasattr(result, "limit") and isinstance(result, dict):
             result.__dict__["fra_updates"] = getattr(result, "fra_updates", 0) + 1
+        waited_for = message_hash in client.futures
+        if not waited_for and type(result) is list and result and "contracts" in result[0]:
+            # orders and trades are in a cache that ccxt reads from; pushed positions are in none
+            client.fra_missed[message_hash] = [*client.fra_missed.get(message_hash, ()), *result][-_MISSED:]
         return resolve(result, message_hash)
 
     async def sent(message: Any) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from fra.adapters.ccxt.numbers import number, positive
 from fra.core import (
@@ -33,6 +33,7 @@ from fra.core import (
     Trade,
 )
 
+T = TypeVar("T")
 Raw = Mapping[str, Any]
 """One of ccxt's unified structures."""
 
@@ -314,6 +315,13 @@ def funding_payment(raw: Raw, symbol: Symbol) -> FundingPayment:
         id=str(raw["id"]) if raw.get("id") else None,
         rate=number(raw.get("rate")),
     )
+
+
+def cut(rows: list[T], since: int | None, limit: int | None) -> list[T]:
+    """At most ``limit`` rows, oldest first: the first with ``since``, else the last. Venues do not agree on which."""
+    if limit is None:
+        return rows
+    return rows[:limit] if since is not None else rows[-limit:]
 
 
 def within(rows: Iterable[Any], key: str, since: int | None, until: int | None) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from fra.core import (
@@ -66,6 +66,8 @@ _CLIENT_ERRORS: Final = range(400, 500)
 _TIMED_OUT: Final = 408
 
 CodeOf = Callable[[object], str | None]
+Words = tuple[str, str, type[ExchangeError]]
+"""A code that stands for several things ("" for none), a part of its text in small letters, and what it is then."""
 
 
 def code_in(answer: object) -> str | None:
@@ -104,6 +106,11 @@ def is_clock(error: BaseException) -> bool:
     return type(error).__name__ == "InvalidNonce"
 
 
+def refusal_code(error: BaseException, code_of: CodeOf = code_in) -> str | None:
+    """The venue's own code in what it answered, None where ccxt raised nothing on purpose."""
+    return code_of(_decoded(_text_of(error))) if is_ccxt(error) else None
+
+
 def fra_error(
     error: Exception,
     *,
@@ -111,8 +118,10 @@ def fra_error(
     code_of: CodeOf = code_in,
     what: str = "",
     codes: Mapping[str, type[ExchangeError]] | None = None,
+    words: Iterable[Words] = (),
 ) -> ExchangeError:
-    """The error of our tree for one that ccxt raised, or that came up inside ccxt. ``codes`` stand above ccxt's class.
+    """The error of our tree for one that ccxt raised, or that came up inside ccxt. ``codes`` stand above ccxt's class,
+    and ``words`` above them.
 
     A mistake inside ccxt, over an answer that it cannot read, is an ExchangeError that names it: after an order
     was sent that leaves open what became of it.
@@ -128,8 +137,8 @@ def fra_error(
             cure="report it to ccxt with the method's name",
         )
     cls = next(TREE[base.__name__] for base in type(error).__mro__ if base.__name__ in TREE)
-    status, headers, body = getattr(error, "fra_answer", (None, {}, None))
-    text = body if isinstance(body, str) else _answer_in(error)
+    status, headers, _ = getattr(error, "fra_answer", (None, {}, None))
+    text = _text_of(error)
     answer = _decoded(text)
     if cls is ExchangeConnectionError and isinstance(status, int) and _plain_refusal(status):
         cls = ExchangeAPIError
@@ -141,12 +150,13 @@ def fra_error(
         cls = ExchangeRateLimitError
     code = code_of(answer)
     cls = (codes or {}).get(code or "", cls)
+    message = message_in(answer) or _clean(error)
+    cls = next((kind for of, part, kind in words if of == (code or "") and part in message.lower()), cls)
     fields: dict[str, Any] = {"exchange": exchange, "code": code, "response": text}
     if issubclass(cls, ExchangeAPIError):
         fields["status_code"] = status
     if issubclass(cls, ExchangeRateLimitError):
         fields["retry_after"] = _retry_after(headers)
-    message = message_in(answer) or _clean(error)
     return cls(f"{what}: {message}" if what else message, **fields)
 
 
@@ -154,7 +164,12 @@ def _plain_refusal(status: int) -> bool:
     return status in _CLIENT_ERRORS and status not in (_TIMED_OUT, _TOO_MANY, _TEAPOT)
 
 
-def _answer_in(error: Exception) -> str | None:
+def _text_of(error: BaseException) -> str | None:
+    body = getattr(error, "fra_answer", (None, {}, None))[2]
+    return body if isinstance(body, str) else _answer_in(error)
+
+
+def _answer_in(error: BaseException) -> str | None:
     """Streams raise errors with the venue's frame in the text."""
     text = str(error)
     start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)

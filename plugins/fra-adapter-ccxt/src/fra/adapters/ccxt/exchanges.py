@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from time import monotonic
 from typing import Any, Final
 
 import attrs
 
-from fra.adapters.ccxt import urls
-from fra.adapters.ccxt.convert import Raw
+from fra.adapters.ccxt import codes, urls
+from fra.adapters.ccxt.client import drop
+from fra.adapters.ccxt.convert import Raw, moment
 from fra.adapters.ccxt.funding import Interval, worded
 from fra.adapters.ccxt.numbers import number
 from fra.adapters.ccxt.plugin import CCXTAdapter
 from fra.adapters.ccxt.symbols import Market
 from fra.adapters.ccxt.venue import LETTERS, Venue
 from fra.core import (
+    Balance,
     ClientOrderIdRule,
+    ExchangeAuthError,
     ExchangeError,
     Fill,
+    FundingPayment,
     IntervalSource,
-    InvalidOrder,
     MarketKind,
     Operation,
     Order,
     OrderRequest,
+    PermissionDenied,
     Position,
     PositionSide,
     RefusedInstrument,
@@ -38,7 +43,13 @@ _INVERSE: Final = (MarketKind.INVERSE_SWAP,)
 _SPOT: Final = (MarketKind.SPOT,)
 _DEFAULT: Final = timedelta(hours=8)
 _HTX_FINE: Final = "200"
+_HTX_TRADES: Final = {
+    MarketKind.SPOT: ("trade-id", "tradeId"),
+    MarketKind.LINEAR_SWAP: ("trade_id",),
+    MarketKind.INVERSE_SWAP: ("id",),
+}
 _LEARN_AGAIN_S: Final = 600.0
+_KEY_OR_RIGHT: Final = "-2015"
 
 
 class BinanceCCXT(CCXTAdapter):
@@ -59,7 +70,8 @@ class BinanceCCXT(CCXTAdapter):
         by_client_id="param",
         base_amount_buys={},
         interval_source=IntervalSource.REPORTED,
-        codes={"-2022": InvalidOrder},
+        codes=codes.BINANCE,
+        words=codes.BINANCE_WORDS,
         unchanged=frozenset({"-4046", "-4059"}),
         point=urls.binance,
         settings={"options": {"warnOnFetchOpenOrdersWithoutSymbol": False}},
@@ -87,6 +99,40 @@ class BinanceCCXT(CCXTAdapter):
             self._intervals = {name: interval for name, interval in told.items() if interval is not None}
             self._learnt = monotonic()
 
+    def adjust(self, client: Any) -> None:
+        """Of a user stream that is refused ccxt takes its note away twice, and dies of the second. It does not hear
+        that a listen key has expired.
+        """
+        handle = client.handle_ws_error
+
+        def handle_ws_error(socket: Any, message: Any) -> None:
+            noted = dict(socket.subscriptions)
+            handle(socket, message)
+            socket.subscriptions |= {name: note for name, note in noted.items() if note is True}
+
+        client.handle_ws_error = handle_ws_error
+        hear = client.handle_message
+
+        def handle_message(socket: Any, message: Any) -> None:
+            if isinstance(message, dict) and message.get("e") == "listenKeyExpired":
+                for kind in ("linear", "inverse"):
+                    client.options[kind] = {**(client.options.get(kind) or {}), "lastAuthenticatedTime": 0}
+                if self.pumps is not None:
+                    self.pumps.spawn(drop(socket, client), name="a listen key that expired")
+                return
+            hear(socket, message)
+
+        client.handle_message = handle_message
+
+    def failure(self, error: Exception, what: str = "") -> ExchangeError:
+        """-2015 is a wrong key or a missing right: of a key that was good before it is no wrong key."""
+        made = super().failure(error, what)
+        if made.code != _KEY_OR_RIGHT:
+            return made
+        known = self.client.options.get("hasAlreadyAuthenticatedSuccessfully")
+        kind = PermissionDenied if known else ExchangeAuthError
+        return kind(made.message, exchange=made.exchange, code=made.code, response=made.response)
+
     def funding_interval(self, raw: Raw, symbol: Symbol) -> Interval:
         """Binance, USD-M, "Get Funding Rate Info": symbols that it does not list settle each 8 hours."""
         if symbol.inverse or self._learnt is None:
@@ -113,7 +159,9 @@ class OKXCCXT(CCXTAdapter):
         candles_in_contracts=True,
         candle_volume=(5, "vol"),
         volumes_in_contracts=True,
-        codes={"51169": InvalidOrder},
+        codes=codes.OKX,
+        words=codes.OKX_WORDS,
+        clock_codes=frozenset({"50102", "60006"}),
         point=urls.okx,
         book_depths=(400,),
     )
@@ -136,6 +184,8 @@ class BybitCCXT(CCXTAdapter):
         wallet_of=dict.fromkeys(("spot", "linear", "inverse"), "unified"),
         client_order_id_rule=ClientOrderIdRule(36, LETTERS + "-_"),
         one_account=True,
+        codes=codes.BYBIT,
+        words=codes.BYBIT_WORDS,
         unchanged=frozenset({"110025", "110026", "110043"}),
         ask_params={"acknowledged": True},
         search_on=True,
@@ -155,6 +205,35 @@ class BybitCCXT(CCXTAdapter):
         book_depths=(200,),
         stream_depth=200,
     )
+
+    def balances(self, raw: Raw, wallet: str) -> list[Balance]:
+        """Bybit, "Get Wallet Balance": what open positions have won or lost counts; ccxt gives ``walletBalance``."""
+        info = raw.get("info")
+        wallets = info if isinstance(info, list) else ((info or {}).get("result") or {}).get("list") or ()
+        coins = [coin for one in wallets for coin in one.get("coin") or ()]
+        if not coins:
+            return super().balances(raw, wallet)
+        made = [self._balance(coin, wallet, raw) for coin in coins]
+        return [one for one in made if one.total or one.free or one.borrowed]
+
+    def _balance(self, coin: Raw, wallet: str, raw: Raw) -> Balance:
+        def told(name: str) -> Decimal:
+            return number(coin.get(name)) or Decimal(0)
+
+        total = told("walletBalance") + told("unrealisedPnl")
+        return Balance(
+            asset=str(self.client.safe_currency_code(coin["coin"])),
+            market=wallet,
+            free=total - told("locked") - told("totalOrderIM") - told("totalPositionIM"),
+            total=total,
+            borrowed=told("borrowAmount") or told("spotBorrow"),
+            timestamp_ms=moment(raw.get("timestamp")),
+        )
+
+    def payment(self, raw: Raw, symbol: Symbol) -> FundingPayment:
+        """Bybit, "Get Trade History": ``execFee`` is above zero when paid. ccxt leaves it so, and in quote coin."""
+        made = super().payment(raw, symbol)
+        return attrs.evolve(made, amount=-made.amount, asset=symbol.settle or symbol.quote)
 
     async def hedged(self, symbol: Symbol) -> bool | None:
         """Bybit, "Get Position Info": index 0 is one-way mode. There is no question for the mode alone."""
@@ -182,7 +261,9 @@ class HTXCCXT(CCXTAdapter):
         unwatchable=frozenset({"watchBalance"}),
         by_client_id="param",
         settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
-        codes={"1048": InvalidOrder},
+        codes=codes.HTX,
+        words=codes.HTX_WORDS,
+        clock_codes=frozenset({"api-signature-not-valid", "403", "1003"}),
         types_as_flags=True,
         counts_both_sides=True,
         point=urls.htx,
@@ -222,6 +303,14 @@ class HTXCCXT(CCXTAdapter):
         told = await self.call("contractPrivateGetV5PositionMode")
         return bool((told.get("data") or {}).get("position_mode") == "dual_side")
 
+    async def cancel_order(
+        self, order_id: str | None = None, symbol: Symbol | None = None, *, client_order_id: str | None = None
+    ) -> Order:
+        """Spot takes a cancel by a client order id that nobody has for good: it is asked for before."""
+        if order_id is None and symbol is not None and not symbol.kind.is_derivative:
+            order_id = (await self.get_order(None, symbol, client_order_id=client_order_id)).id
+        return await super().cancel_order(order_id, symbol, client_order_id=client_order_id)
+
     def position_params(self, request: OrderRequest) -> dict[str, object]:
         """Linear orders of hedge mode name the position; there ccxt's ``hedged`` means the older paths' words."""
         params = super().position_params(request)
@@ -241,11 +330,14 @@ class HTXCCXT(CCXTAdapter):
 
     def fill(self, raw: Raw, symbol: Symbol, received_ms: int) -> Fill:
         """HTX, "Query Historical Order Details" of /v5: the fee is positive when paid. ccxt turns it round, as is right
-        for the older paths.
+        for the older paths. An execution has one name in answers and on the stream.
         """
-        made = super().fill(raw, symbol, received_ms)
-        fee = number((raw.get("info") or {}).get("trade_fee"))
-        return made if fee is None or "fee_currency" not in raw["info"] else attrs.evolve(made, fee=fee)
+        made, info = super().fill(raw, symbol, received_ms), raw.get("info") or {}
+        fee = number(info.get("trade_fee"))
+        if fee is not None and "fee_currency" in info:
+            made = attrs.evolve(made, fee=fee)
+        name = next((info[key] for key in _HTX_TRADES[symbol.kind] if info.get(key)), None)
+        return made if name is None else attrs.evolve(made, trade_id=str(name))
 
 
 class BitgetCCXT(CCXTAdapter):

@@ -3,134 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Mapping
 from time import monotonic
-from typing import Any, ClassVar, Final
+from typing import Any
 
+from fra.adapters.ccxt import budget
 from fra.adapters.ccxt import client as clients
-from fra.adapters.ccxt import symbols as listing
-from fra.adapters.ccxt.capabilities import capabilities, coarse, features_of
-from fra.adapters.ccxt.errors import code_in, fra_error, is_clock
-from fra.adapters.ccxt.options import CCXTOptions
+from fra.adapters.ccxt.budget import Budget
+from fra.adapters.ccxt.capabilities import capabilities
+from fra.adapters.ccxt.errors import code_in, fra_error, is_clock, refusal_code
+from fra.adapters.ccxt.markets import CCXTMarkets
 from fra.adapters.ccxt.streams import Pumps
 from fra.adapters.ccxt.urls import one_host
-from fra.adapters.ccxt.venue import Urls, Venue
+from fra.adapters.ccxt.venue import Urls
 from fra.core import (
-    Cell,
     ConfigError,
     ConnectionStatus,
     ErrorRaised,
-    ExchangeAPIError,
-    ExchangeCapabilities,
     ExchangeConfig,
     ExchangeError,
-    ExchangeMetadata,
-    ExchangePluginInterface,
     ExchangeRateLimitError,
     Health,
-    MarketKind,
-    NotSupported,
-    PluginType,
-    RateLimit,
-    Symbol,
     SymbolList,
-    SymbolNotFound,
 )
 
-SCOPE: Final = "cost"
-HUNDREDTHS: Final = 100
-"""ccxt's costs are fractions of a unit; budgets count whole numbers."""
-_SHORTEST_WINDOW_MS: Final = 1_000.0
-_RESERVED: Final = 20
 
-_urgent: ContextVar[bool] = ContextVar("urgent", default=False)
-
-
-class CCXTSession(ExchangePluginInterface):
-    """The life of an adapter on ccxt. Subclasses say which exchange by :attr:`venue`."""
-
-    venue: ClassVar[Venue] = Venue(id="", display_name="ccxt")
-    missing: ClassVar[frozenset[Cell]] = frozenset()
-    """Cells of the matrix that ccxt claims and that do not work; an exchange package lists them."""
-
-    Options = CCXTOptions
-    options: CCXTOptions
-    client: Any
-    """ccxt's own client, made by :meth:`initialize`."""
+class CCXTSession(CCXTMarkets):
+    """The life of an adapter on ccxt."""
 
     def __init__(self, config: ExchangeConfig) -> None:
         super().__init__(config)
-        self.client = None
         self.pumps: Pumps | None = None
-        self._matrix: ExchangeCapabilities | None = None
-        self._symbols: dict[str, Symbol] = {}
+        self.budget: Budget
         self._loaded = False
         self._changed = asyncio.Event()
-
-    # --- what it is
-
-    @classmethod
-    def describe(cls) -> ExchangeMetadata:
-        """Coarse: ccxt is not imported for it. An instance knows exactly from ``initialize()`` on."""
-        kinds = dict.fromkeys(kind for names in cls.venue.markets.values() for kind in names)
-        return ExchangeMetadata(
-            name=f"{cls.venue.id}_ccxt" if cls.venue.id else "ccxt",
-            display_name=f"{cls.venue.display_name} (ccxt)" if cls.venue.id else "ccxt",
-            version="0.1.0",
-            plugin_type=PluginType.CCXT,
-            capabilities=coarse(kinds),
-            client_order_id_rule=cls.venue.client_order_id_rule,
-            markets=tuple(cls.venue.markets),
-        )
-
-    @property
-    def capabilities(self) -> ExchangeCapabilities:
-        """Exact from ``initialize()`` on, which is when ccxt is imported; before, the coarse one of :meth:`describe`.
-
-        The host asks only after ``initialize()``, so what it sees is known without a connection and never changes.
-        """
-        return coarse(self.kinds) if self._matrix is None else self._matrix
-
-    @property
-    def exchange_id(self) -> str:
-        """ccxt's name of the exchange. Raises ConfigError when neither the plugin nor the options say it."""
-        named = self.venue.id or self.options.exchange_id or self.config.exchange_id.removesuffix("ccxt")
-        if not named:
-            raise ConfigError(
-                "the plugin `ccxt` needs to know which exchange",
-                path=f"exchanges.{self.config.name}.options.exchange_id",
-                cure='set options.exchange_id to ccxt\'s name of it, as in exchange_id = "kraken"',
-            )
-        return named
-
-    @property
-    def markets(self) -> tuple[str, ...]:
-        """The configured markets: those that are asked for, else those that ``base_url`` names, else all."""
-        known = self.venue.markets
-        urls = self.config.base_url
-        wanted = self.config.markets or (
-            tuple(name for name in known if name in urls) if isinstance(urls, Mapping) else ()
-        )
-        for name in wanted:
-            if name not in known:
-                raise ConfigError(
-                    f"{self.venue.display_name} has no market {name!r}",
-                    path=f"exchanges.{self.config.name}.markets",
-                    cure=f"its markets are: {', '.join(known)}",
-                )
-        return wanted or tuple(known)
-
-    @property
-    def kinds(self) -> tuple[MarketKind, ...]:
-        """The market kinds in the configured markets."""
-        return tuple(dict.fromkeys(kind for name in self.markets for kind in self.venue.markets[name]))
-
-    @property
-    def names(self) -> Mapping[MarketKind, str]:
-        """Kind → the configured market that holds it."""
-        return {kind: name for name in self.markets for kind in self.venue.markets[name]}
 
     # --- lifecycle
 
@@ -139,17 +45,14 @@ class CCXTSession(ExchangePluginInterface):
         name = self.exchange_id
         settings = self.settings()
         self.client = await asyncio.to_thread(
-            clients.make_client, name, settings, throttle=self._throttle, news=self._news, refused=self.refused
+            clients.make_client, name, settings, news=self._news, refused=self.refused
         )
-        self.client.fra_candle_volume = self.venue.candle_volume
-        self._point()
-        self.adjust(self.client)
         ccxt = self.client
-        window_ms = max(float(ccxt.rollingWindowSize or 0), _SHORTEST_WINDOW_MS)
-        capacity = max(1, int(window_ms / float(ccxt.rateLimit) * HUNDREDTHS))
-        limit = RateLimit(SCOPE, capacity, window_ms / 1000, reserve=capacity // _RESERVED)
-        self._capacity = min(capacity, self.config.rate_limit.get(SCOPE, capacity))
-        self._limiter = self.context.limiter(f"{name} (ccxt)", [limit])
+        ccxt.fra_candle_volume = self.venue.candle_volume
+        self._point()
+        self.adjust(ccxt)
+        self.budget = Budget(ccxt, name, self.config, self.context)
+        ccxt.fra_throttle = self.budget.spend
         self._matrix = capabilities(ccxt.has, ccxt.features or {}, self.kinds, missing=self.missing)
         self.pumps = Pumps(self)
 
@@ -208,8 +111,10 @@ class CCXTSession(ExchangePluginInterface):
         return {name: base.get(name, first) for name in self.venue.markets} | dict(base)
 
     async def connect(self) -> None:
-        """Load the markets. Raises what the venue answers."""
+        """Load the markets; with keys the venue's clock is read before. Raises what the venue answers."""
         try:
+            if self.config.api_key is not None:
+                await self._read_clock()
             await self.call("load_markets", True)
             self.take_markets()
         except BaseException:
@@ -244,6 +149,13 @@ class CCXTSession(ExchangePluginInterface):
             clock_skew=skew,
         )
 
+    async def get_symbols(self) -> SymbolList:
+        """Spot and perpetual swaps; dated futures and options are not taken through ccxt."""
+        if self._loaded:
+            await self.call("load_markets", True)
+        self._loaded = True
+        return self.take_markets()
+
     # --- asking
 
     async def call(
@@ -253,22 +165,43 @@ class CCXTSession(ExchangePluginInterface):
         if self.client is None:
             raise ExchangeError("it is not connected", exchange=self.config.name)
         more = self.with_params(params)
-        token = _urgent.set(urgent)
+        token = budget.urgent.set(urgent)
         try:
-            try:
-                return await getattr(self.client, method)(*args, **more)
-            except Exception as error:
-                if not is_clock(error) or not await self._resync():
-                    raise
-            return await getattr(self.client, method)(*args, **more)
+            return await self._ask(method, args, more)
         except Exception as error:
             raise self.failure(error, method) from None
         finally:
-            _urgent.reset(token)
+            budget.urgent.reset(token)
 
     async def watch(self, method: str, *args: object, params: Mapping[str, object] | None = None) -> Any:
         """``client.method(*args, params)`` for the streams, whose pumps see to the errors."""
-        return await getattr(self.client, method)(*args, **self.with_params(params))
+        return await self._ask(method, args, self.with_params(params))
+
+    async def _ask(self, method: str, args: tuple[object, ...], more: Mapping[str, object]) -> Any:
+        try:
+            return await getattr(self.client, method)(*args, **more)
+        except Exception as error:
+            late = is_clock(error) or refusal_code(error, self.error_code) in self.venue.clock_codes
+            if not late or not await self._read_clock():
+                raise
+        return await getattr(self.client, method)(*args, **more)
+
+    async def _read_clock(self) -> bool:
+        """Whether the venue told its time, by which ccxt goes from then on."""
+        if not self.client.has.get("fetchTime"):
+            return False
+        sent = self.context.now_ms()
+        try:
+            told = int(await self.client.fetch_time())
+        except Exception as error:
+            self.report(self.failure(error, "fetch_time"), "the venue's clock")
+            return False
+        self.client.fra_ahead_ms = told - (sent + self.context.now_ms()) // 2
+        return True
+
+    def venue_ms(self) -> int:
+        """The venue's time, as far as it is known, UTC milliseconds."""
+        return self.context.now_ms() + int(self.client.fra_ahead_ms)
 
     def with_params(self, params: Mapping[str, object] | None = None) -> dict[str, dict[str, object]]:
         """ccxt's ``params`` with the configuration's ``extra_params`` before them; nothing where there are none."""
@@ -277,9 +210,12 @@ class CCXTSession(ExchangePluginInterface):
 
     def failure(self, error: Exception, what: str = "") -> ExchangeError:
         """The error of fra's tree; a hook for venues whose codes ccxt misreads."""
-        made = fra_error(error, exchange=self.config.name, code_of=self.error_code, what=what, codes=self.venue.codes)
+        venue = self.venue
+        made = fra_error(
+            error, exchange=self.config.name, code_of=self.error_code, what=what, codes=venue.codes, words=venue.words
+        )
         if isinstance(made, ExchangeRateLimitError) and made.retry_after:
-            self._limiter.block(SCOPE, made.retry_after, made.message)
+            self.budget.shut(made.retry_after, made.message)
         return made
 
     def refused(self, answer: object) -> bool:
@@ -298,22 +234,6 @@ class CCXTSession(ExchangePluginInterface):
             ErrorRaised(exchange=self.config.name, timestamp_ms=self.context.now_ms(), where=where, error=error)
         )
 
-    async def _resync(self) -> bool:
-        if not self.client.has.get("fetchTime") or "timeDifference" not in self.client.options:
-            return False
-        await self.client.load_time_difference()
-        return True
-
-    async def _throttle(self, cost: float) -> None:
-        """ccxt's cost, in hundredths. What is dearer than a whole window is paid in instalments."""
-        urgent = _urgent.get()
-        most = self._capacity if urgent else max(1, self._capacity - self._capacity // _RESERVED)
-        units = math.ceil(cost * HUNDREDTHS)
-        while units > 0:
-            part = min(units, most)
-            await self._limiter.acquire({SCOPE: part}, priority=urgent)
-            units -= part
-
     def _news(self) -> None:
         self._changed.set()
 
@@ -321,99 +241,6 @@ class CCXTSession(ExchangePluginInterface):
         """Wait until something was sent or came on a socket."""
         self._changed.clear()
         await self._changed.wait()
-
-    # --- symbols
-
-    async def get_symbols(self) -> SymbolList:
-        """Spot and perpetual swaps; dated futures and options are not taken through ccxt."""
-        if self._loaded:
-            await self.call("load_markets", True)
-        self._loaded = True
-        return self.take_markets()
-
-    def take_markets(self) -> SymbolList:
-        """Make symbols of the markets that ccxt's client holds."""
-        made = listing.symbols(self.client.markets.values(), self.make_symbol, self.names)
-        self._symbols = {symbol.name: symbol for symbol in made}
-        return made
-
-    def make_symbol(self, market: listing.Market, name: str) -> Symbol:
-        """A hook: one market of ccxt as a Symbol. Raises symbols.Refused."""
-        mode = int(self.client.precisionMode)
-        return listing.symbol_of(
-            market,
-            mode=mode,
-            market_name=name,
-            amount_mode=listing.DECIMAL_PLACES if mode == listing.SIGNIFICANT_DIGITS else None,
-        )
-
-    @property
-    def symbols(self) -> Mapping[str, Symbol]:
-        """Every symbol by its name, as they were last loaded."""
-        return self._symbols
-
-    def symbol(self, name: object) -> Symbol:
-        """The symbol that ccxt calls so. Raises SymbolNotFound."""
-        found = self._symbols.get(str(name))
-        if found is None:
-            raise SymbolNotFound(f"ccxt speaks of {name!r}, which is not listed", exchange=self.config.name)
-        return found
-
-    def named(self, rows: Iterable[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Symbol]]:
-        """Rows with their symbols; of other market kinds they are left out."""
-        found = []
-        for row in rows:
-            symbol = self._symbols.get(str(row.get("symbol")))
-            if symbol is not None:
-                found.append((row, symbol))
-        return found
-
-    def wanted(self, symbols: Sequence[Symbol] | None, kinds: Iterable[MarketKind]) -> dict[str, Symbol]:
-        """The symbols that were asked for, by name; None: all of these kinds."""
-        allowed = set(kinds)
-        pool = self._symbols.values() if symbols is None else symbols
-        return {symbol.name: symbol for symbol in pool if symbol.kind in allowed}
-
-    def all_there(self, symbols: Sequence[Symbol] | None, found: Iterable[str], what: str) -> None:
-        """Raises ExchangeAPIError when the venue left out a symbol that was asked for."""
-        if symbols is None:
-            return
-        told = set(found)
-        missing = [symbol.name for symbol in symbols if symbol.name not in told]
-        if missing:
-            raise ExchangeAPIError(f"no {what} came for {', '.join(missing)}", exchange=self.config.name)
-
-    def features(self, kind: MarketKind) -> Mapping[str, Any]:
-        """What ccxt says of its methods for one market kind."""
-        return features_of(self.client.features, kind)
-
-    def scope(self, market: str) -> dict[str, object]:
-        """The parameters by which ccxt asks for one market, where no symbol says which."""
-        kinds = self.venue.markets[market]
-        if MarketKind.SPOT in kinds:
-            return {"type": "spot"}
-        inverse = {kind.is_inverse for kind in kinds}
-        which: dict[str, object] = {"subType": "inverse" if True in inverse else "linear"} if len(inverse) == 1 else {}
-        return {"type": "swap", **which}
-
-    def user_scopes(self, flag: str) -> list[dict[str, object]]:
-        """A hook: the parameters of each list of the account that ccxt has to watch by itself (``watchOrders``,
-        ``watchBalance``, …); ``wallet`` in them is the name of the wallet that a balance is of.
-        """
-        if self.venue.one_account:
-            return [{"wallet": next(iter(self.venue.wallets))}]
-        made: list[dict[str, object]] = []
-        for market in self.markets:
-            wallet = self.venue.wallet_of[market]
-            if flag == "watchPositions" and MarketKind.SPOT in self.venue.markets[market]:
-                continue
-            if flag == "watchBalance" and any(one["wallet"] == wallet for one in made):
-                continue
-            made.append({**self.scope(market), "wallet": wallet})
-        return made
-
-    def _cannot(self, what: str, cure: str | None = None) -> NotSupported:
-        return NotSupported(what, exchange=self.config.name, cure=cure)
 
 
 def _merged(base: Mapping[str, object], more: Mapping[str, object]) -> dict[str, object]:

@@ -317,10 +317,17 @@ class CCXTTrading(CCXTAccount):
         for one in methods:
             for market in (None,) if symbol is not None else self.markets:
                 params = self._ranged(market, until)
-                rows = await self.call(one, symbol.name if symbol else None, since, limit, params=params)
+                most = self._most(one, symbol) if since else limit
+                rows = await self.call(one, symbol.name if symbol else None, since, most, params=params)
                 found |= {(order.symbol, order.id): order for order in self.orders(rows) if order.status.final}
         ended = convert.within(found.values(), "created_ms", since, until) if since or until else list(found.values())
-        return sorted(ended, key=lambda order: order.created_ms or 0)
+        return convert.cut(sorted(ended, key=lambda order: order.created_ms or 0), since, limit)
+
+    def _most(self, method: str, symbol: Symbol | None) -> int | None:
+        """The largest page of one of ccxt's methods, None where ccxt does not know it."""
+        camel = "".join(part.capitalize() for part in method.split("_"))
+        known = self.features(symbol.kind if symbol is not None else self.kinds[0])
+        return (known.get(camel[0].lower() + camel[1:]) or {}).get("limit")
 
     async def get_trade_history(
         self,
@@ -335,12 +342,13 @@ class CCXTTrading(CCXTAccount):
         now = self.context.now_ms()
         for market in (None,) if symbol is not None else self.markets:
             params = self._ranged(market, until)
-            rows = await self.call("fetch_my_trades", symbol.name if symbol else None, since, limit, params=params)
+            most = self._most("fetch_my_trades", symbol) if since else limit
+            rows = await self.call("fetch_my_trades", symbol.name if symbol else None, since, most, params=params)
             for row, of in self.named(rows):
                 made = self.fill(row, of, now)
                 found[made.symbol, made.trade_id] = made
         fills = convert.within(found.values(), "timestamp_ms", since, until)
-        return sorted(fills, key=lambda fill: fill.timestamp_ms)
+        return convert.cut(sorted(fills, key=lambda fill: fill.timestamp_ms), since, limit)
 
     # --- the account's stream
 
@@ -348,7 +356,7 @@ class CCXTTrading(CCXTAccount):
         """Orders, fills, balances and positions, as far as ccxt streams each; see :class:`UserFeed`."""
         return UserFeed(self).source
 
-    async def account_now(self, since_ms: int | None) -> list[UserEvent]:
+    async def account_now(self, since_ms: int) -> list[UserEvent]:
         """How the account stands: open orders, balances, positions; and what ended since ``since_ms``, of the symbols
         that this instance has traded or met on the account: most venues answer for one symbol at a time.
         """
@@ -356,9 +364,8 @@ class CCXTTrading(CCXTAccount):
         if self.capabilities.support(Operation.GET_POSITIONS):
             events += await self.get_positions()
         self.traded |= {event.symbol for event in events if not isinstance(event, Balance)}
-        if since_ms is not None:
-            for name in sorted(self.traded & self.symbols.keys()):
-                symbol = self.symbol(name)
-                events += await self.get_order_history(symbol, since=since_ms)
-                events += await self.get_trade_history(symbol, since=since_ms)
+        for name in sorted(self.traded & self.symbols.keys()):
+            symbol = self.symbol(name)
+            events += await self.get_order_history(symbol, since=since_ms)
+            events += await self.get_trade_history(symbol, since=since_ms)
         return events

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from fra.adapters.ccxt.trading import CCXTTrading
 
 _OVERLAP_MS: Final = 60_000
+_AT_FIRST_MS: Final = 1_000
+"""So far back it is asked what has ended: after a loss, and at first, for what was sent before the stream was live."""
 _METHODS: Final[Mapping[str, str]] = {
     "watchOrders": "watch_orders",
     "watchMyTrades": "watch_my_trades",
@@ -40,13 +42,16 @@ _METHODS: Final[Mapping[str, str]] = {
 
 @attrs.define(eq=False)
 class _Part:
-    """One watched list: ``socket`` and ``future`` are what ccxt waits on, None while it is not that far."""
+    """One watched list: ``socket`` and ``future`` are what ccxt waits on, None while it is not that far; ``last`` is
+    the socket that it was on last.
+    """
 
     name: str
     watch: Callable[[], Awaitable[Any]]
     convert: Callable[[Any, int], Iterable[UserEvent]]
     socket: Any = None
     future: Any = None
+    last: Any = None
 
     def ready(self) -> bool:
         """Whether it is subscribed, as far as ccxt lets that be seen: it waits on an open socket on which nothing is
@@ -73,7 +78,7 @@ class UserFeed:
         has, unwatchable = adapter.client.has, adapter.venue.unwatchable
         self._watched = {flag: bool(has.get(flag)) and flag not in unwatchable for flag in _METHODS}
         self._parts = self._make_parts()
-        self._heard_ms: int | None = None
+        self._heard_ms = adapter.venue_ms()
         self._states: dict[tuple[str, str], Balance | Position] = {}
         self._touched: set[tuple[str, str]] = set()
         self._fill: asyncio.Task[None] | None = None
@@ -117,11 +122,12 @@ class UserFeed:
                 part.socket = None
                 failure = self._adapter.failure(error, part.name)
                 if isinstance(failure, PERMANENT):
-                    self._stop()
-                    self.source.fail(failure)
+                    await self._give_up(failure)
                     return
                 self.source.set_status(StreamStatus.RECOVERING, failure)
                 self._refill()
+                if part.last is not None:  # ccxt takes what was refused for subscribed
+                    await clients.drop(part.last, self._adapter.client)
                 await retries.handle_disconnect(_nothing)
                 continue
             retries.data_received()
@@ -132,7 +138,7 @@ class UserFeed:
                 self._adapter.report(self._adapter.failure(error, part.name), part.name)
                 continue
             if self.source.status is StreamStatus.LIVE:
-                self._heard_ms = received
+                self._heard_ms = self._adapter.venue_ms()
             for event in events:
                 if (key := _key(event)) is not None:
                     self._touched.add(key)
@@ -141,7 +147,8 @@ class UserFeed:
                 self._ask()
 
     def _waits(self, part: _Part, socket: Any, future: Any) -> None:
-        part.socket, part.future = socket, future
+        part.socket = part.last = socket
+        part.future = future
         self._adapter._news()
 
     def _orders(self, rows: Iterable[convert.Raw], received_ms: int) -> Iterable[UserEvent]:
@@ -169,7 +176,7 @@ class UserFeed:
 
     def _wallet(self, params: Mapping[str, object]) -> Callable[[convert.Raw, int], Iterable[UserEvent]]:
         name = str(params.get("wallet", ""))
-        return lambda raw, received_ms: convert.balances(raw, name)
+        return lambda raw, received_ms: self._adapter.balances(raw, name)
 
     def _named(self, rows: Iterable[convert.Raw]) -> list[tuple[convert.Raw, Symbol]]:
         rows = list(rows)
@@ -220,15 +227,14 @@ class UserFeed:
 
     async def _complete(self) -> None:
         retries: ReconnectManager = self._pumps.retries()
+        overlap = _OVERLAP_MS if self.source.last_data else _AT_FIRST_MS
         while True:
             while not all(part.ready() for part in self._parts):
                 await self._adapter.news()
-            since = None if self._heard_ms is None else self._heard_ms - _OVERLAP_MS
             try:
-                events = await self._adapter.account_now(since)
+                events = await self._adapter.account_now(self._heard_ms - overlap)
             except PERMANENT as refused:
-                self._stop()
-                self.source.fail(refused)
+                await self._give_up(refused)
                 return
             except ExchangeError as failure:
                 self.source.set_status(StreamStatus.RECOVERING, failure)
@@ -241,7 +247,7 @@ class UserFeed:
         for event in (*events, *gone):
             if (key := _key(event)) is None or key not in self._touched:
                 self._deliver(event)
-        self._heard_ms = self._adapter.context.now_ms()
+        self._heard_ms = self._adapter.venue_ms()
         self.source.set_status(StreamStatus.LIVE)
 
     def _deliver(self, event: UserEvent) -> None:
@@ -253,6 +259,13 @@ class UserFeed:
             else:
                 self._states.pop(key, None)
         self.source.deliver(event)
+
+    async def _give_up(self, failure: ExchangeError) -> None:
+        """What watching again does not cure. The sockets are closed: ccxt takes a login that was refused for sent."""
+        self._stop()
+        self.source.fail(failure)
+        for socket in {id(one): one for part in self._parts if (one := part.last) is not None}.values():
+            await clients.drop(socket, self._adapter.client)
 
     def _stop(self) -> None:
         current = asyncio.current_task()

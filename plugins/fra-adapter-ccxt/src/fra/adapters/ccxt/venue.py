@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from fra.adapters.ccxt.errors import Words
 from fra.core import ClientOrderIdRule, ExchangeError, IntervalSource, MarketKind
 
 Urls = Mapping[str, Mapping[str, str]]
@@ -49,7 +50,8 @@ class Venue:
     ``book_depths`` what may be asked for, per market if
     they differ; ``stream_depth`` the largest that streams.
 
-    ``codes`` are the venue's codes that mean something else than ccxt makes of them,
+    ``codes`` are the venue's codes that mean something else than ccxt makes of them, ``words`` those that do with a
+    part of their text; ``clock_codes`` are given to a request whose time is off, beside ccxt's InvalidNonce, and
     ``unchanged`` those that only say that a setting is so already.
     ``settings`` are given to ccxt's constructor, ``point`` makes a table of hosts ccxt's.
     """
@@ -83,6 +85,8 @@ class Venue:
     stream_depth: int | None = None
 
     codes: Mapping[str, type[ExchangeError]] = {}
+    words: tuple[Words, ...] = ()
+    clock_codes: frozenset[str] = frozenset()
     unchanged: frozenset[str] = frozenset()
     settings: Mapping[str, object] = {}
     point: Point | None = None
