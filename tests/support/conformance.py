@@ -78,7 +78,7 @@ def switches(venue: Venue) -> Faults:
 
 def _placed(venue: Venue) -> int:
     pattern = venue.order_paths[OrderAction.PLACE]
-    return sum(count for path, count in venue.stats.by_path.items() if pattern.fullmatch(f"POST {path}"))
+    return sum(count for call, count in venue.stats.by_call.items() if pattern.fullmatch(call))
 
 
 def _bought(venue: Venue, account: Account, symbol: Symbol) -> Decimal:

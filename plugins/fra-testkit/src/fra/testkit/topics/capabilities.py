@@ -81,11 +81,17 @@ class CapabilitiesConformance(Topic):
             for (operation, kind), support in does.matrix.items()
             if support and not says.support(operation, kind)
         )
-        ensure(
-            not extra,
-            f"the instance claims what describe() does not: {', '.join(extra[:3])}",
-            "let both come from one table",
+        if extra:
+            raise Unclaimed(f"describe() does not name what an instance claims: {', '.join(extra)}")
+        lost = sorted(
+            f"{operation.value} for {kind.value}"
+            for (operation, kind), support in says.matrix.items()
+            if support and not does.support(operation, kind)
         )
+        if lost and not bench.venue.config.get("markets"):
+            raise Broken(
+                f"describe() names what no instance claims: {', '.join(lost[:3])} → let both come from one table"
+            )
 
 
 async def listed(bench: Bench) -> list[Symbol]:

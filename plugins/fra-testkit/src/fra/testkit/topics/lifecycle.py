@@ -20,6 +20,8 @@ from fra.testkit.topics.capabilities import listed
 _DESCRIPTORS = Path("/proc/self/fd")
 NOBODY = "127.0.0.1:1"
 """Where nothing listens."""
+ATTEMPTS = 3
+"""How often requests are counted, where others may come between."""
 
 
 class LifecycleConformance(Topic):
@@ -46,14 +48,16 @@ class LifecycleConformance(Topic):
     @check(counts=("requests",))
     async def test_initialize_sends_nothing(self, bench: Bench) -> None:
         """Configurations are checked by initializing; that must not cost requests or need a network."""
+        sent = 1
         async with bench.another() as own:  # of its own: disconnect() tells the host that the exchange is gone
-            before = _count(bench)
-            plugin = bench.adapter.cls(own.plugin.config)
-            plugin.options, plugin.context = own.plugin.options, own.plugin.context
-            await plugin.initialize()
-            sent = _count(bench) - before
-            await plugin.disconnect()
-        ensure(sent == 0, f"initialize() sent {sent} requests", "move them to connect()")
+            for _ in range(ATTEMPTS):  # the shared instance may ask something of its own meanwhile
+                before = _count(bench)
+                plugin = bench.adapter.cls(own.plugin.config)
+                plugin.options, plugin.context = own.plugin.options, own.plugin.context
+                await plugin.initialize()
+                sent = min(sent, _count(bench) - before)
+                await plugin.disconnect()
+        ensure(sent == 0, "initialize() sends requests", "move them to connect()")
 
     @check()
     async def test_stopping_leaves_no_task_and_no_socket(self, bench: Bench) -> None:

@@ -9,7 +9,8 @@ from fra.testkit.bench import Bench
 from fra.testkit.calls import ACCOUNT, READS
 from fra.testkit.check import check
 from fra.testkit.conformance import Topic
-from fra.testkit.outcomes import NotEvaluated, ensure
+from fra.testkit.outcomes import Broken, NotEvaluated, ensure
+from fra.testkit.topics.lifecycle import ATTEMPTS
 
 
 class LimitsConformance(Topic):
@@ -20,25 +21,15 @@ class LimitsConformance(Topic):
     @check(counts=("requests",))
     async def test_every_request_asks_the_limiter(self, bench: Bench) -> None:
         """One budget for all instances only works if every request is counted."""
-        assert bench.venue.requests is not None
-        async with bench.another() as own:
-            await own.handle.get_symbols()
-            requests, acquired = bench.venue.requests(), own.watch.acquired
-            for operation in READS:
-                for kind in own.handle.capabilities.kinds(operation):
-                    if operation not in ACCOUNT and operation.value not in bench.venue.not_evaluated:
-                        try:
-                            await READS[operation](own.plugin, await bench.symbol(kind))
-                        except (FraError, NotEvaluated):  # another test judges it
-                            continue
-            requests, acquired = bench.venue.requests() - requests, own.watch.acquired - acquired
-        if not requests:
-            raise NotEvaluated("it sent no request")
-        ensure(
-            acquired >= requests,
-            f"{requests} requests were sent and the limiter was asked {acquired} times",
-            "await context.limiter(…).acquire(…) before every request",
-        )
+        uncounted = []
+        for _ in range(ATTEMPTS):  # the shared instance may ask something of its own meanwhile
+            requests, acquired = await _asked(bench)
+            if not requests:
+                raise NotEvaluated("it sent no request")
+            if acquired >= requests:
+                return
+            uncounted.append(f"{requests} requests and {acquired} questions to the limiter")
+        raise Broken(f"there were {uncounted[-1]} → await context.limiter(…).acquire(…) before every request")
 
     @check()
     async def test_its_limits_are_the_ones_it_declares(self, bench: Bench) -> None:
@@ -62,6 +53,22 @@ class LimitsConformance(Topic):
     async def test_a_ban_is_called_so_and_heeded(self, bench: Bench) -> None:
         """A banned address that goes on asking is banned for days."""
         await _shut(bench, 418)
+
+
+async def _asked(bench: Bench) -> tuple[int, int]:
+    """How many requests were sent for every public call, and how often the limiter was asked."""
+    assert bench.venue.requests is not None
+    async with bench.another() as own:
+        await own.handle.get_symbols()
+        requests, acquired = bench.venue.requests(), own.watch.acquired
+        for operation in READS:
+            for kind in own.handle.capabilities.kinds(operation):
+                if operation not in ACCOUNT and operation.value not in bench.venue.not_evaluated:
+                    try:
+                        await READS[operation](own.plugin, await bench.symbol(kind))
+                    except (FraError, NotEvaluated):  # another test judges it
+                        continue
+        return bench.venue.requests() - requests, own.watch.acquired - acquired
 
 
 async def _shut(bench: Bench, status: int) -> None:
