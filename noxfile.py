@@ -160,15 +160,16 @@ def live(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Orders under drawn faults: `nox -s faults -- --seeds 5000` plays so many seeds, `-- --seed 17` that one again."""
+    """Everything under drawn faults: `-- --seeds 5000 -n 2` plays so many seeds, `-- --seed 17` that one again."""
     _install(session, PROJECTS, *_group("tests"))
     args, env = list(session.posargs), dict[str, str]()
-    for option, name in (("--seeds", "FRA_FAULT_SEEDS"), ("--seed", "FRA_FAULT_SEED")):
+    for option in ("--seeds", "--seed", "--first"):
         if option in args:
             at = args.index(option)
-            env[name] = args[at + 1]
+            env[f"FRA_FAULT_{option[2:].upper()}"] = args[at + 1]
             del args[at : at + 2]
-    session.run("pytest", "tests/faults", *args, env=env)
+    # not captured: a long run tells how far it is, and of each violation as it comes
+    session.run("pytest", "-s", "tests/faults", *args, env=env)
 
 
 @nox.session

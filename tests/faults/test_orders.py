@@ -1,11 +1,9 @@
 """No duplicate and no lost order: drawn orders, drawn faults, and what users are told held to what happened.
 
-``FRA_FAULT_SEEDS`` is how many seeds are played in all (500), ``FRA_FAULT_SEED`` plays one of them alone.
+``FRA_FAULT_SEEDS`` is how many seeds are played in all, ``FRA_FAULT_SEED`` plays one of them alone.
 """
 
 from __future__ import annotations
-
-import os
 
 import pytest
 from order_campaign import Spread, campaign
@@ -16,10 +14,8 @@ _SHOWN = 5
 
 
 @pytest.mark.parametrize("venue", VENUES)
-async def test_orders_are_never_doubled_lost_or_told_wrong(venue: str, spread: Spread) -> None:
-    alone = os.environ.get("FRA_FAULT_SEED")
-    seeds = [int(alone)] if alone else range(int(os.environ.get("FRA_FAULT_SEEDS", "500")))
-    failures = await campaign(venue, seeds, spread)
+async def test_orders_are_never_doubled_lost_or_told_wrong(venue: str, order_seeds: range, spread: Spread) -> None:
+    failures = await campaign(venue, order_seeds, spread)
     if failures:
         pytest.fail(
             f"{len(failures)} seeds failed on {venue}: {', '.join(map(str, failures))}\n\n"

@@ -34,6 +34,16 @@ class Spread:
         trouble = "several at once" if placed.at_once else placed.step.trouble.value
         self.counts[trouble, placed.outcome, found, venue] += 1
 
+    def rows(self) -> list[list[list[object]]]:
+        """The counts as plain lists, for another process."""
+        return [[[key, n] for key, n in counts.items()] for counts in (self.counts, self.seeds, self.fills)]
+
+    def add_rows(self, rows: list[list[list[object]]]) -> None:
+        """Add what another process counted."""
+        for counts, told in zip((self.counts, self.seeds, self.fills), rows, strict=True):
+            for key, n in told:
+                counts[tuple(key) if isinstance(key, list | tuple) else key] += n
+
     def table(self) -> str:
         """One line for each trouble, caller's answer and truth, one column for each venue."""
         head = ("request", "the caller was told", "the venue has", *VENUES)

@@ -1,0 +1,37 @@
+"""Everything that can go wrong between an adapter and its venue, drawn by seeds; README.md says what is held to what.
+
+``FRA_FAULT_SEEDS`` is how many seeds are played in all, ``FRA_FAULT_SEED`` plays one of them alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from fault_campaign import Tally, campaign, trust
+from fault_kinds import VENUES
+from fault_scenarios import Scenario
+
+_SHOWN = 5
+"""Failures of a venue that are told at length."""
+
+
+@pytest.mark.parametrize("venue", VENUES)
+async def test_nothing_false_is_told_and_all_is_well_again(
+    venue: str, fault_seeds: range, tally: Tally, tmp_path: Path
+) -> None:
+    trust(str(tmp_path))
+    if len(fault_seeds) == 1 and Scenario.of(fault_seeds[0]).venue == venue:
+        tally.drawn.append(str(Scenario.of(fault_seeds[0])))
+    failures = await campaign(fault_seeds, venue, tally, tell=lambda text: print(text, file=sys.__stderr__, flush=True))
+    if failures:
+        pytest.fail(
+            f"{len(failures)} seeds failed on {venue}: {', '.join(map(str, failures))}\n\n"
+            + "\n\n".join([*failures.values()][:_SHOWN]),
+            pytrace=False,
+        )
+
+
+def test_a_seed_draws_the_same_again() -> None:
+    assert [str(Scenario.of(seed)) for seed in range(200)] == [str(Scenario.of(seed)) for seed in range(200)]

@@ -1,0 +1,185 @@
+"""Many scenarios, several at a time, and how often which fault befell what."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import ssl
+import time
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import aiohttp
+import attrs
+import trustme
+from fault_kinds import KINDS, VENUES, Resolver
+from fault_leaks import Remains, open_files, resident_mib, tasks_by_owner
+from fault_play import Outcome, Play, Violation, World
+from fault_scenarios import Feed, Scenario
+
+from fra.core import PluginRegistry
+from fra.emulator import Emulator
+
+_LANES = 4
+"""Scenarios at a time, each on a venue of its own: most of their time they wait."""
+_PER_VENUE = 20
+"""Scenarios after which a lane's venue is made anew: it remembers all accounts and orders."""
+_DOMAIN = "fra.test"
+_FILES = 12
+"""Descriptors that libraries may keep for themselves: resolvers' threads, caches."""
+
+SETTINGS = {
+    "seed": 3,
+    "enforce_limits": False,
+    "levels": 30,
+    "changes_per_step": 4,
+    "step_ms": 50,
+    "funding_push_s": 0.2,
+    "mark_price_push_s": 0.2,
+    "book_heartbeat_s": 0.2,
+    "ping_interval_s": 0.3,
+    "pong_timeout_s": 1.5,
+    "htx_snapshot_lag_s": 0.1,
+}
+
+
+@attrs.define
+class Tally:
+    """What came of all scenarios."""
+
+    met: Counter[str] = attrs.field(factory=Counter)
+    """By "kind|venue"."""
+    played: Counter[str] = attrs.field(factory=Counter)
+    feeds: Counter[str] = attrs.field(factory=Counter)
+    """By "stream|venue"."""
+    calls: Counter[str] = attrs.field(factory=Counter)
+    """By "call, answer|venue"."""
+    totals: Counter[str] = attrs.field(factory=Counter)
+    slowest: dict[str, float] = attrs.field(factory=dict)
+    """Seconds of the longest recovery by venue."""
+    drawn: list[str] = attrs.field(factory=list)
+    """Of single seeds: what was drawn."""
+
+    def add(self, scenario: Scenario, outcome: Outcome) -> None:
+        venue = scenario.venue
+        self.played[f"{scenario.kind.name}|{venue}"] += 1
+        self.met[f"{scenario.kind.name}|{venue}"] += outcome.met
+        for feed in (*scenario.feeds, Feed.ACCOUNT):
+            self.feeds[f"{feed.value}|{venue}"] += 1
+        for call, answer in outcome.calls:
+            self.calls[f"{call.value}: {answer}|{venue}"] += 1
+        for name in ("compared", "trades", "gaps", "orders", "fills"):
+            self.totals[f"{name}|{venue}"] += getattr(outcome, name)
+        self.totals[f"scenarios|{venue}"] += 1
+        self.slowest[venue] = max(self.slowest.get(venue, 0.0), outcome.recovery_s)
+
+    def merge(self, other: dict[str, object]) -> None:
+        """Add what another process counted."""
+        for name in ("met", "played", "feeds", "calls", "totals"):
+            getattr(self, name).update(other[name])
+        for venue, seconds in dict(other["slowest"]).items():  # type: ignore[call-overload]
+            self.slowest[venue] = max(self.slowest.get(venue, 0.0), seconds)
+        self.drawn += other["drawn"]  # type: ignore[operator]
+
+    def table(self) -> str:
+        """Kinds, streams and calls by venue; "12/9": played 12 times, befell something 9 times."""
+        rows: list[tuple[str, ...]] = [("fault (played/befell)", *VENUES)]
+        for kind in KINDS:
+            keys = [f"{kind.name}|{venue}" for venue in VENUES]
+            if any(key in self.played for key in keys):
+                cells = [f"{self.played[key]}/{self.met[key]}" if self.played[key] else "" for key in keys]
+                rows.append((kind.name, *cells))
+        for title, counts in (("stream", self.feeds), ("call under fault", self.calls), ("in all", self.totals)):
+            rows.append((title, *([""] * len(VENUES))))
+            for name in sorted({key.partition("|")[0] for key in counts}):
+                rows.append((f"  {name}", *(str(counts[f"{name}|{venue}"] or "") for venue in VENUES)))
+        rows.append(("  longest recovery, s", *(f"{self.slowest.get(venue, 0.0):.1f}" for venue in VENUES)))
+        widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+        lines = [
+            "  ".join(
+                cell.ljust(w) if n == 0 else cell.rjust(w) for n, (cell, w) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+        return "\n".join([*self.drawn, *(line.rstrip() for line in lines)])
+
+
+@functools.cache
+def _authority() -> tuple[trustme.CA, trustme.LeafCert, trustme.LeafCert]:
+    authority = trustme.CA()
+    return authority, authority.issue_cert(f"*.{_DOMAIN}"), authority.issue_cert("elsewhere.example")
+
+
+def trust(folder: str) -> None:
+    """Let this process trust our authority, as one of the system's: it is a test's, and nobody else has its key."""
+    authority, *_ = _authority()
+    path = os.path.join(folder, "authority.pem")
+    authority.cert_pem.write_to_path(path)
+    os.environ["SSL_CERT_FILE"] = path
+    # aiohttp has made its context when it was imported
+    aiohttp.connector._SSL_CONTEXT_VERIFIED.load_verify_locations(path)
+
+
+def _server_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    _, right, other = _authority()
+    made = []
+    for certificate in (right, other):
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        certificate.configure_cert(context)
+        made.append(context)
+    return made[0], made[1]
+
+
+def _told(context: dict[str, Any]) -> str:
+    error = context.get("exception")
+    trace = "".join(traceback.format_exception(error)) if isinstance(error, BaseException) else ""
+    return f"{context.get('message')}: {error!r}\n{trace}"
+
+
+async def campaign(seeds: Iterable[int], venue: str, tally: Tally, *, tell: Callable[[str], None]) -> dict[int, str]:
+    """Play those of the seeds that belong to one venue: what went wrong with which, and how to see it again."""
+    waiting = deque(scenario for seed in seeds if (scenario := Scenario.of(seed)).venue == venue)
+    failures: dict[int, str] = {}
+    registry, remains, resolver = PluginRegistry(), Remains(), Resolver(_DOMAIN)
+    total, done, began = len(waiting), 0, time.monotonic()
+
+    async def lane() -> None:
+        nonlocal done
+        while waiting:
+            async with Emulator([venue], **SETTINGS) as emulator:
+                world = World(emulator.venues[venue], resolver, registry, remains, _server_contexts)
+                for _ in range(_PER_VENUE):
+                    if not waiting:
+                        break
+                    scenario = waiting.popleft()
+                    try:
+                        tally.add(scenario, await Play(scenario, world).run())
+                    except Exception as error:
+                        why = str(error) if isinstance(error, Violation) else "".join(traceback.format_exception(error))
+                        again = f"again: nox -s faults -- --seed {scenario.seed}"
+                        failures[scenario.seed] = f"{scenario}\n({again})\n{why}"
+                        tell(f"FAILED {failures[scenario.seed]}")
+                    done += 1
+                    if done % 100 == 0:
+                        tell(
+                            f"{venue}: {done} of {total} in {time.monotonic() - began:.0f} s, {resident_mib():.0f} MiB"
+                        )
+
+    files = open_files()
+    loop = asyncio.get_running_loop()
+    unhandled: list[str] = []
+    loop.set_exception_handler(lambda loop, context: unhandled.append(_told(context)))
+    with tasks_by_owner():
+        async with resolver.installed():
+            await asyncio.gather(*(lane() for _ in range(min(_LANES, total))))
+    alive = remains.alive()
+    if strange := [one for one in unhandled if not one.startswith("SSL handshake failed")]:
+        failures.setdefault(-2, f"nobody handled on {venue}:\n" + "\n".join(strange[:5]))
+    for seed, things in alive.items():
+        failures.setdefault(seed, f"seed {seed} on {venue}: after all was closed somebody holds {things}")
+    if open_files() > files + _FILES:
+        failures.setdefault(-1, f"{open_files() - files} more open files on {venue} than before")
+    return dict(sorted(failures.items()))
