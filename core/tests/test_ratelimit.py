@@ -566,3 +566,57 @@ def test_the_window_counts_from_when_a_request_really_goes_not_from_its_grant() 
         assert loop.time() - went >= 1.0
 
     virtual(test)
+
+
+# --- with other processes
+
+
+def test_each_of_several_processes_takes_an_equal_part_and_keeps_a_reserve() -> None:
+    budget = Budget(RateLimit("orders", 30, 2.0, reserve=6), clock=lambda: 0.0)
+    limiter = RateLimiter([budget], clock=lambda: 0.0)
+    budget.share(3)
+    usage = limiter.snapshot()["orders"]
+    assert (usage.capacity, usage.reserve) == (10, 2)
+    budget.share(1)
+    usage = limiter.snapshot()["orders"]
+    assert (usage.capacity, usage.reserve) == (30, 6)
+
+
+def test_what_the_venue_counts_for_all_needs_no_parts() -> None:
+    budget = Budget(RateLimit("weight", 6000, 60.0), clock=lambda: 0.0)
+    limiter = RateLimiter([budget], clock=lambda: 0.0)
+    budget.share(2)
+    assert limiter.snapshot()["weight"].capacity == 3000
+    limiter.observe("weight", 4500)
+    usage = limiter.snapshot()["weight"]
+    assert (usage.used, usage.capacity) == (4500, 6000)
+
+
+def test_a_new_word_of_the_venue_is_parted_too() -> None:
+    budget = Budget(RateLimit("orders", 30, 2.0), clock=lambda: 0.0)
+    budget.share(3)
+    budget.adjust(RateLimit("orders", 60, 2.0))
+    assert budget.usage().capacity == 20
+
+
+def test_more_processes_than_units_still_leave_one_each() -> None:
+    budget = Budget(RateLimit("orders", 3, 2.0, reserve=1), clock=lambda: 0.0)
+    budget.share(5)
+    assert (budget.usage().capacity, budget.usage().reserve) == (1, 0)
+
+
+def test_waiters_go_on_when_the_part_grows() -> None:
+    async def test(loop: VirtualLoop) -> None:
+        budget = Budget(RateLimit("orders", 4, 100.0), clock=loop.time)
+        limiter = RateLimiter([budget], clock=loop.time)
+        budget.share(2)
+        await limiter.acquire(2)
+        begun = loop.time()
+        waiting = asyncio.ensure_future(limiter.acquire(2))
+        await settle()
+        assert not waiting.done()
+        budget.share(1)
+        await waiting
+        assert loop.time() - begun < 1.0
+
+    virtual(test)

@@ -112,7 +112,7 @@ if TYPE_CHECKING:
     from fra.core.host.recovery import OrderFate, RecoveredOrder
     from fra.core.host.registry import PluginRegistry
     from fra.core.host.sqlite_journal import SqliteJournal
-    from fra.core.toolkit.budget import Budget, BudgetExceeded, BudgetUsage
+    from fra.core.toolkit.budget import Budget, BudgetExceeded, BudgetKey, BudgetPeers, BudgetUsage
     from fra.core.toolkit.ratelimit import RateLimiter
     from fra.core.toolkit.reconnect import ReconnectManager
 
@@ -126,6 +126,8 @@ __all__ = [
     "BookView",
     "Budget",
     "BudgetExceeded",
+    "BudgetKey",
+    "BudgetPeers",
     "BudgetUsage",
     "Cell",
     "ClientOrderIdRule",
@@ -262,6 +264,8 @@ _HOMES: Final = {
     "BookView": "contract.book",
     "Budget": "toolkit.budget",
     "BudgetExceeded": "toolkit.budget",
+    "BudgetKey": "toolkit.budget",
+    "BudgetPeers": "toolkit.budget",
     "BudgetUsage": "toolkit.budget",
     "Cell": "contract.capabilities",
     "ClientOrderIdRule": "contract.capabilities",

@@ -14,7 +14,7 @@ from fra.core.contract.context import PluginContext
 from fra.core.contract.errors import ConfigError
 from fra.core.contract.events import Event, RateLimited
 from fra.core.host.events import EventBus
-from fra.core.toolkit.budget import Budget
+from fra.core.toolkit.budget import Budget, BudgetKey, BudgetPeers
 from fra.core.toolkit.ratelimit import RateLimiter
 
 if TYPE_CHECKING:
@@ -43,18 +43,29 @@ def account_of(config: ExchangeConfig) -> str:
 class Budgets:
     """Every budget of a manager, by venue, scope, and egress address or account: however many ask, there is one."""
 
-    def __init__(self) -> None:
-        self._budgets: dict[tuple[str, str, str], Budget] = {}
+    def __init__(self, peers: BudgetPeers | None = None) -> None:
+        """``peers`` are told of each budget: other processes may use it, too."""
+        self._peers = peers
+        self._budgets: dict[BudgetKey, Budget] = {}
 
     def get(self, venue: str, limit: RateLimit, *, egress: str, account: str) -> Budget:
         """The one budget for ``limit``. Two that ask for different capacities get the smaller."""
-        key = (venue, limit.scope, egress if limit.per == "egress" else account)
+        key = BudgetKey(venue, limit.scope, egress if limit.per == "egress" else account)
         budget = self._budgets.get(key)
         if budget is None:
             budget = self._budgets[key] = Budget(limit)
-        elif limit.capacity < budget.limit.capacity:
+            if self._peers is not None:
+                self._peers.opened(key, budget)
+        elif limit.capacity < budget.whole.capacity:
             budget.adjust(limit)
         return budget
+
+    def shut(self, budget: Budget, seconds: float, reason: str) -> None:
+        """The venue shut ``budget``: tell the others who use it."""
+        if self._peers is not None:
+            for key, known in self._budgets.items():
+                if known is budget:
+                    self._peers.shut(key, seconds, reason)
 
 
 @final
@@ -93,7 +104,13 @@ class HostContext(PluginContext):
         budgets = [
             self._budgets.get(venue, self._overridden(limit), egress=egress, account=account) for limit in limits
         ]
-        return RateLimiter(budgets, on_wait=self._waits, on_block=self._shut)
+        scopes = {budget.limit.scope: budget for budget in budgets}
+
+        def shut(scope: str, seconds: float, reason: str) -> None:
+            self._limited_by(scope, seconds, reason, by_venue=True)
+            self._budgets.shut(scopes[scope], seconds, reason)
+
+        return RateLimiter(budgets, on_wait=self._waits, on_block=shut)
 
     def _overridden(self, limit: RateLimit) -> RateLimit:
         self._limited.add(limit.scope)
@@ -115,9 +132,6 @@ class HostContext(PluginContext):
 
     def _waits(self, scope: str, seconds: float) -> None:
         self._limited_by(scope, seconds, "the budget is used up", by_venue=False)
-
-    def _shut(self, scope: str, seconds: float, reason: str) -> None:
-        self._limited_by(scope, seconds, reason, by_venue=True)
 
     def _limited_by(self, scope: str, seconds: float, reason: str, *, by_venue: bool) -> None:
         self.emit(

@@ -26,6 +26,7 @@ from fra.core.host.journal import OrderJournal
 from fra.core.host.journals import Journals
 from fra.core.host.loader import PluginLoader
 from fra.core.host.registry import PluginRegistry
+from fra.core.toolkit.budget import BudgetPeers
 
 E = TypeVar("E", bound=Event)
 Configuration = ConfigManager | Mapping[str, object] | str | Path | None
@@ -47,18 +48,21 @@ class PluginManager:
         bus: EventBus | None = None,
         journal: OrderJournal | None = None,
         fence: Callable[[str], None] | None = None,
+        peers: BudgetPeers | None = None,
         only: Iterable[str] | None = None,
     ) -> None:
         """``only`` names the instances to start; None: all that are configured. ``journal`` takes the orders of all of
         them; None: each account has the one that the configuration says, by default a file. ``fence(name)`` is asked
         at the last moment before an order of that instance leaves: raising ExchangeConnectionError(sent=False), it
-        stops the order (for accounts that several processes take turns on).
+        stops the order (for accounts that several processes take turns on). ``peers`` are other processes that use the
+        same rate limits.
         """
         self._given_registry = registry
         self._registry = registry
         self.events = bus if bus is not None else EventBus()
         self._journal = journal
         self._fence = fence
+        self._peers = peers
         self._only = None if only is None else tuple(only)
         self._config_manager: ConfigManager | None = None
         self._loader: PluginLoader | None = None
@@ -80,10 +84,11 @@ class PluginManager:
         bus: EventBus | None = None,
         journal: OrderJournal | None = None,
         fence: Callable[[str], None] | None = None,
+        peers: BudgetPeers | None = None,
         only: Iterable[str] | None = None,
     ) -> Self:
         """A manager for ``configuration``; raises ConfigError for one that is wrong."""
-        manager = cls(registry=registry, bus=bus, journal=journal, fence=fence, only=only)
+        manager = cls(registry=registry, bus=bus, journal=journal, fence=fence, peers=peers, only=only)
         if isinstance(configuration, ConfigManager):
             manager.set_config_manager(configuration)
         elif isinstance(configuration, Mapping):
@@ -135,7 +140,7 @@ class PluginManager:
             self._loader = PluginLoader(
                 self.registry,
                 bus=self.events,
-                budgets=Budgets(),
+                budgets=Budgets(self._peers),
                 journals=self._journals,
                 fence=self._fence,
                 exchange=self._exchange,

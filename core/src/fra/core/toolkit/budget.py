@@ -12,7 +12,7 @@ import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import attrs
 
@@ -49,6 +49,24 @@ class BudgetUsage:
     blocked_for: float
 
 
+class BudgetKey(NamedTuple):
+    """Whose budget it is: of a scope of a venue, for everybody at ``place`` (an egress address or an account)."""
+
+    venue: str
+    scope: str
+    place: str
+
+
+class BudgetPeers(Protocol):
+    """The other processes that use the same budgets, as far as somebody knows of them."""
+
+    def opened(self, key: BudgetKey, budget: Budget) -> None:
+        """``budget`` is used here from now on: :meth:`Budget.share` says among how many."""
+
+    def shut(self, key: BudgetKey, seconds: float, reason: str) -> None:
+        """The venue shut it to us for ``seconds``: whoever shares it must stop, too."""
+
+
 class Slot:
     """Units granted close together; they return together, ``hold`` after the last of them was granted."""
 
@@ -81,10 +99,12 @@ class Budget:
     __slots__ = (
         "_hold",
         "_margin",
+        "_parts",
         "_past",
         "_queue",
         "_slots",
         "_timer",
+        "_told",
         "_urgent",
         "_width",
         "blocked_until",
@@ -94,6 +114,7 @@ class Budget:
         "open",
         "slot",
         "used",
+        "whole",
     )
 
     def __init__(
@@ -107,8 +128,12 @@ class Budget:
         self._slots: deque[Slot] = deque()
         self._past: deque[Slot] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._parts = 1
+        self._told = False
         self.used = 0
         self.blocked_until = _NEVER
+        self.whole = limit
+        """What the venue allows everybody together; :attr:`limit` is our part of it."""
         self._configure(limit)
 
     def _configure(self, limit: RateLimit) -> None:
@@ -120,6 +145,10 @@ class Budget:
         margin = self._margin
         if margin is None:
             margin = min(_MARGIN_LIMIT, limit.interval * _MARGIN_SHARE)
+        self.whole = limit
+        if self._parts > 1 and not self._told:
+            capacity = max(limit.capacity // self._parts, 1)
+            limit = attrs.evolve(limit, capacity=capacity, reserve=min(limit.reserve // self._parts, capacity - 1))
         self.limit = limit
         self.open = limit.capacity - limit.reserve
         self._width = limit.interval / _SLOTS
@@ -134,6 +163,19 @@ class Budget:
         """
         if limit.scope != self.limit.scope:
             raise ValueError(f"a budget of {self.limit.scope!r} cannot become one of {limit.scope!r}")
+        self._take(limit)
+
+    def share(self, parts: int) -> None:
+        """From now on ``parts`` processes use this budget, and we take an equal part of it.
+
+        Where the venue says with its answers how much is used of a scope, by whomever, that is what counts, and the
+        whole is everybody's.
+        """
+        if parts != self._parts:
+            self._parts = max(parts, 1)
+            self._take(self.whole)
+
+    def _take(self, limit: RateLimit) -> None:
         self._configure(limit)
         for waiter in [*self._urgent, *self._queue]:
             units = next(units for budget, units in waiter.parts if budget is self)
@@ -199,6 +241,10 @@ class Budget:
             past.popleft()
 
     def observe(self, used: int, at: float | None) -> None:
+        if not self._told:
+            self._told = True
+            if self._parts > 1:
+                self._take(self.whole)
         now = self.clock()
         self.expire(now)
         interval = self.limit.interval
