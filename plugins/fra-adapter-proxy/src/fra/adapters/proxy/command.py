@@ -33,6 +33,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option(
     "--book-pause", type=DurationType(), default=0, help="Leave a book alone for so long after each frame of it."
 )
+@click.option(
+    "--share-limits", "egress", metavar="ADDRESS", help="Share rate limits with all who name the same egress ADDRESS."
+)
 @config_option
 @exchange_option
 @json_option
@@ -49,6 +52,7 @@ def serve(
     lease: int,
     keep: int,
     book_pause: int,
+    egress: str | None,
     config: Path | None,
     exchanges: tuple[str, ...],
     as_json: bool,
@@ -74,7 +78,12 @@ def serve(
     )
     password = None if password_file is None else Secret(password_file.read_text(encoding="utf-8").strip())
     options = ServeOptions(
-        broker=broker, password=password, lease=lease / 1000, kept_for=keep / 1000, book_pause=book_pause / 1000
+        broker=broker,
+        password=password,
+        lease=lease / 1000,
+        kept_for=keep / 1000,
+        book_pause=book_pause / 1000,
+        egress=egress,
     )
     run(_serve(options, config, exchanges, as_json))
 

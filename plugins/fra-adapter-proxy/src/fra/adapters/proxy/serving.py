@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from time import time_ns
 from typing import Final, final
 from uuid import uuid4
@@ -15,6 +15,7 @@ from fra.adapters.proxy.broker import Broker
 from fra.adapters.proxy.host import ExchangeHost
 from fra.adapters.proxy.journal import BrokerJournal
 from fra.adapters.proxy.lease import Lease, lease_bucket
+from fra.adapters.proxy.limits import SharedLimits
 from fra.adapters.proxy.options import BrokerOptions
 from fra.adapters.proxy.subjects import Subjects
 from fra.core import ConfigManager, ExchangeError, FraError, PluginManager, PluginRegistry, Secret
@@ -32,6 +33,8 @@ class ServeOptions:
     lease: float = attrs.field(default=5.0, validator=attrs.validators.ge(0.5))
     kept_for: float = attrs.field(default=86_400.0, validator=attrs.validators.gt(0))
     book_pause: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
+    egress: str | None = None
+    """The name of the address whose rate limits we share with other processes; None: they are ours alone."""
 
 
 @final
@@ -58,12 +61,21 @@ class Serving:
         self._broker = Broker(
             options.broker, password=options.password, name="fra host", report=lambda error: report("the broker", error)
         )
+        self._limits = None
+        if options.egress is not None:
+            self._limits = SharedLimits(
+                options.broker,
+                password=options.password,
+                egress=options.egress,
+                report=lambda error: report("the shared limits", error),
+            )
         self.manager = PluginManager.from_config(
             configuration,
             registry=registry,
             only=only or None,
             journal=BrokerJournal(self._broker.client, lambda: self._leases),
             fence=self._fence,
+            peers=self._limits,
         )
 
     def _fence(self, exchange: str) -> None:
@@ -90,7 +102,10 @@ class Serving:
             self._leases[name] = Lease(
                 bucket, Subjects(name).key, f"{holder} {name}", seconds=seconds, margin=seconds * _MARGIN
             )
-        async with self.manager:
+        async with AsyncExitStack() as stack:
+            if self._limits is not None:
+                await stack.enter_async_context(self._limits)
+            await stack.enter_async_context(self.manager)
             yield
 
     async def _serve(self) -> None:
