@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from fra.core.host.events import EventBus
     from fra.core.host.handle import ExchangeHandle
     from fra.core.host.hookspecs import hookimpl
+    from fra.core.host.hotplug import Changes
     from fra.core.host.journal import DurableJournal, JournalEntry, MemoryJournal, OrderJournal
     from fra.core.host.loader import PluginLoader
     from fra.core.host.manager import PluginManager, connect
@@ -112,6 +113,7 @@ if TYPE_CHECKING:
     from fra.core.host.recovery import OrderFate, RecoveredOrder
     from fra.core.host.registry import PluginRegistry
     from fra.core.host.sqlite_journal import SqliteJournal
+    from fra.core.host.watch import Watch
     from fra.core.toolkit.budget import Budget, BudgetExceeded, BudgetKey, BudgetPeers, BudgetUsage
     from fra.core.toolkit.ratelimit import RateLimiter
     from fra.core.toolkit.reconnect import ReconnectManager
@@ -130,6 +132,7 @@ __all__ = [
     "BudgetPeers",
     "BudgetUsage",
     "Cell",
+    "Changes",
     "ClientOrderIdRule",
     "ConfigError",
     "ConfigManager",
@@ -241,6 +244,7 @@ __all__ = [
     "Trade",
     "Upstream",
     "UserEvent",
+    "Watch",
     "as_datetime",
     "as_decimal",
     "as_timestamp_ms",
@@ -255,7 +259,6 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "EVENT_HOOKS": "contract.events",
     "AccountInUse": "contract.errors",
     "Asset": "contract.symbol",
     "Balance": "contract.account",
@@ -268,6 +271,7 @@ _HOMES: Final = {
     "BudgetPeers": "toolkit.budget",
     "BudgetUsage": "toolkit.budget",
     "Cell": "contract.capabilities",
+    "Changes": "host.hotplug",
     "ClientOrderIdRule": "contract.capabilities",
     "ConfigError": "contract.errors",
     "ConfigManager": "host.config",
@@ -275,6 +279,7 @@ _HOMES: Final = {
     "ConnectionStatus": "contract.capabilities",
     "DuplicateOrder": "contract.errors",
     "DurableJournal": "host.journal",
+    "EVENT_HOOKS": "contract.events",
     "ErrorRaised": "contract.events",
     "Event": "contract.events",
     "EventBus": "host.events",
@@ -350,9 +355,6 @@ _HOMES: Final = {
     "Position": "contract.account",
     "PositionMode": "contract.account",
     "PositionSide": "contract.account",
-    "order_problems": "contract.rules",
-    "plain": "contract.rules",
-    "size_problems": "contract.rules",
     "PriceLevel": "contract.book",
     "RateKind": "contract.models",
     "RateLimit": "contract.capabilities",
@@ -382,6 +384,7 @@ _HOMES: Final = {
     "Trade": "contract.models",
     "Upstream": "contract.streams",
     "UserEvent": "contract.orders",
+    "Watch": "host.watch",
     "as_datetime": "contract.values",
     "as_decimal": "contract.values",
     "as_timestamp_ms": "contract.values",
@@ -389,6 +392,9 @@ _HOMES: Final = {
     "connect": "host.manager",
     "hookimpl": "host.hookspecs",
     "not_supported": "contract.exchange",
+    "order_problems": "contract.rules",
+    "plain": "contract.rules",
+    "size_problems": "contract.rules",
     "structure_options": "host.options",
 }
 

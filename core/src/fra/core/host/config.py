@@ -42,10 +42,13 @@ class ConfigWarning(UserWarning):
 
 @attrs.frozen
 class PluginSettings:
-    """``[plugins]``: the distributions that may be used (None: all), and plugin name → the distribution to take."""
+    """``[plugins]``: the distributions that may be used (None: all), plugin name → the distribution to take, and a
+    folder with plugins in single files.
+    """
 
     allow: tuple[str, ...] | None = None
     pins: Mapping[str, str] = attrs.field(factory=dict)
+    folder: Path | None = None
 
 
 @attrs.frozen
@@ -139,6 +142,8 @@ class ConfigManager:
                 raise unknown_key(key, TABLES, path="", source=root.source)
         defaults = read_table(DEFAULT_KEYS, data.get("defaults", {}), root / "defaults")
         plugins = read_table(PLUGIN_KEYS, data.get("plugins", {}), root / "plugins")
+        if "folder" in plugins:
+            plugins["folder"] = _folder(str(plugins["folder"]), root / "plugins" / "folder")
         hooks = read_hooks(data.get("hooks", {}), root / "hooks")
         journal = self._journal(data.get("journal", {}), root / "journal")
         place = root / "exchanges"
@@ -186,7 +191,20 @@ class ConfigManager:
                         stacklevel=4,
                     )
 
+    def reread(self) -> Self:
+        """What the same file says now, as a manager of its own; this one stays as it is. Raises as loading does."""
+        if self.source is None:
+            return self
+        other = type(self)(environ=self._environ)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConfigWarning)  # they were given at the first reading
+            return other.load_config(self.source)
+
     # --- asking
+
+    def says_the_same(self, other: ConfigManager, name: str) -> bool:
+        """Whether both say the same of an instance, wherever secrets lead."""
+        return self._exchanges.get(name) == other._exchanges.get(name)
 
     def names(self) -> tuple[str, ...]:
         """The configured instances, in the order of the file."""
@@ -263,7 +281,8 @@ class ConfigManager:
             "exchanges": {
                 name: {key: _shown(key, values[key]) for key in values} for name, values in self._exchanges.items()
             },
-            "plugins": attrs.asdict(self.plugins),
+            "plugins": attrs.asdict(self.plugins)
+            | {"folder": None if self.plugins.folder is None else str(self.plugins.folder)},
             "hooks": attrs.asdict(self.hooks),
             "journal": {"folder": None if self.journal.folder is None else str(self.journal.folder)},
         }
@@ -272,6 +291,18 @@ class ConfigManager:
     def schema(options: Mapping[str, type] | None = None) -> Schema:
         """The JSON Schema (2020-12) of fra.toml; ``options`` adds plugin name → its ``Options`` class."""
         return config_schema(options or {})
+
+
+def _folder(named: str, place: Place) -> Path:
+    """A folder that must be there, looked for from the file that names it."""
+    folder = Path(named).expanduser()
+    if place.source is not None:
+        folder = Path(place.source).parent / folder
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{place.path}: there is no folder {folder}{in_file(place.source)}", path=place.path, source=place.source
+        )
+    return folder
 
 
 def _assemble(name: str, values: Mapping[str, object]) -> ExchangeConfig:

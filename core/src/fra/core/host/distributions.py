@@ -26,6 +26,8 @@ CONVENTIONS: Final = {EXCHANGES: "fra-exchange-", HOOKS: "fra-hook-"}
 """How distributions of a group are usually called."""
 
 _TARGET: Final = re.compile(r"^(?P<module>[\w.]+)\s*(:\s*(?P<attr>[\w.]+)\s*)?(\[.*\])?\s*$")
+_STAMPED: Final = ("RECORD", "METADATA", "PKG-INFO")
+_CODE: Final = (".py", ".so", ".pyd")
 _SEPARATORS: Final = re.compile(r"[-_.]+")
 
 
@@ -55,6 +57,7 @@ class Claim:
 
     ``distribution`` is normalised (PEP 503), ``version`` taken from the folder's name and None where that has none.
     ``origin`` is the sys.path entry it was found in. ``problem`` says why it cannot be used whatever the policy.
+    ``file`` is a plugin's single file, which belongs to no distribution; its name stands in for one.
     """
 
     group: str
@@ -64,6 +67,7 @@ class Claim:
     version: str | None
     origin: str
     problem: str | None = None
+    file: str | None = attrs.field(default=None, kw_only=True)
     _path: str = attrs.field(default="", repr=False, eq=False)
     _source: _Distribution | None = attrs.field(default=None, repr=False, eq=False)
 
@@ -82,6 +86,38 @@ class Claim:
         if match is None:
             raise ValueError(f"{self.target!r} is not of the form package.module:Attribute")
         return match
+
+    def stamp(self) -> str | None:
+        """What differs after it was installed anew or changed; None when it is gone."""
+        for path in (self.file,) if self.file else (os.path.join(self._path, name) for name in _STAMPED):
+            try:
+                found = os.stat(path)
+            except OSError:
+                continue
+            return f"{self.version} {found.st_mtime_ns} {found.st_size} {found.st_ino}"
+        return None
+
+    def modules(self) -> frozenset[str]:
+        """The modules that it installed, packages for all that is in them."""
+        from csv import reader
+
+        own = frozenset((self.module,)) if self.file is None and self.problem is None else frozenset()
+        if self._source is None:
+            return own
+        try:
+            files = [row[0] for row in reader((self._source.read_text("RECORD") or "").splitlines()) if row]
+        except (OSError, UnicodeDecodeError):
+            return own
+        packages = {file.removesuffix("/__init__.py") for file in files if file.endswith("/__init__.py")}
+        found: set[str] = set(own)
+        for file in files:
+            if not file.endswith(_CODE) or file.startswith(("..", "/")):
+                continue
+            folders = file.split("/")[:-1]
+            parents = ("/".join(folders[: depth + 1]) for depth in range(len(folders)))
+            package = next((parent for parent in parents if parent in packages), None)
+            found.add((package or file.partition(".")[0]).replace("/", "."))
+        return frozenset(found)
 
     def details(self) -> Details:
         """Read METADATA now. Raises :class:`UnreadableMetadata`."""

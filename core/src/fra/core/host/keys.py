@@ -137,6 +137,7 @@ DEFAULT_KEYS: Final = {key: EXCHANGE_KEYS[key] for key in ("sandbox", "timeout",
 PLUGIN_KEYS: Final[Mapping[str, Key]] = {
     "allow": Key(_strings, _STRINGS, "the only distributions that may be used"),
     "pins": Key(_string_table, _STRING_TABLE, "plugin name → the distribution that it is taken from"),
+    "folder": Key(_string, _STRING, "where plugins in single files stand: NAME_plugin.py with a class Plugin"),
 }
 HOOK_KEYS: Final[Mapping[str, Key]] = {
     "enabled": Key(_strings, _STRINGS, "veto hooks to switch on, by entry-point name"),

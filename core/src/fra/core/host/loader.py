@@ -142,6 +142,27 @@ class PluginLoader:
         """Every loaded instance by name, as it is now."""
         return MappingProxyType({name: loaded.handle for name, loaded in self._loaded.items()})
 
+    def configurations(self) -> Mapping[str, ExchangeConfig]:
+        """How every loaded instance is configured."""
+        return {name: loaded.config for name, loaded in self._loaded.items()}
+
+    def plugin_name(self, name: str) -> str:
+        """The plugin that a loaded instance is of."""
+        return self._get(name).row.name
+
+    def in_use(self) -> frozenset[str]:
+        """The distributions whose code runs."""
+        return frozenset(loaded.row.distribution for loaded in self._loaded.values() if loaded.row.distribution)
+
+    def users(self, distribution: str) -> tuple[str, ...]:
+        """The instances that run code of ``distribution``."""
+        return tuple(name for name, loaded in self._loaded.items() if loaded.row.distribution == distribution)
+
+    async def check(self, config: ExchangeConfig) -> None:
+        """Raise what a start would, as far as it can be told without one: no such plugin, options that it has not."""
+        cls = await self._import(self.registry.resolve(config.plugin_name))
+        structure_options(cls.Options, config.options, path=f"exchanges.{config.name}.options")
+
     def _get(self, name: str) -> _Loaded:
         try:
             return self._loaded[name]

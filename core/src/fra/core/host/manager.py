@@ -22,10 +22,12 @@ from fra.core.host.context import Budgets, now_ms
 from fra.core.host.events import EventBus
 from fra.core.host.failures import Failures
 from fra.core.host.handle import ExchangeHandle
+from fra.core.host.hotplug import Changes, HotPlug
 from fra.core.host.journal import OrderJournal
 from fra.core.host.journals import Journals
 from fra.core.host.loader import PluginLoader
 from fra.core.host.registry import PluginRegistry
+from fra.core.host.watch import Watch
 from fra.core.toolkit.budget import BudgetPeers
 
 E = TypeVar("E", bound=Event)
@@ -72,6 +74,8 @@ class PluginManager:
         self._failures: dict[str, FraError] = {}
         self._hook_failures: tuple[FraError, ...] = ()
         self._stopping: asyncio.Task[None] | None = None
+        self._hot_plug: HotPlug | None = None
+        self._watches: set[Watch] = set()
 
     # --- life
 
@@ -112,7 +116,7 @@ class PluginManager:
         """The plugins that may be loaded, by the configuration's allow-list and pins unless one was given."""
         if self._registry is None:
             plugins = self.config_manager.plugins
-            self._registry = PluginRegistry(allow=plugins.allow, pins=plugins.pins)
+            self._registry = PluginRegistry(allow=plugins.allow, pins=plugins.pins, folder=plugins.folder)
         return self._registry
 
     @property
@@ -202,11 +206,67 @@ class PluginManager:
         """
         if self._loader is None:
             raise ConfigError("this manager is not initialized", cure="await manager.initialize() first")
+        starting = self._starts.get(name)
+        if starting is not None and not starting.done():
+            await asyncio.wait([starting])
         if name in self._loader.get_loaded_plugins():
             return await self._loader.reload_plugin(name, self.config_manager.get_exchange_config(name))
         self._failures.pop(name, None)
         self._starts.pop(name, None)
         return await asyncio.shield(self._start(name))
+
+    async def refresh(self) -> Changes:
+        """Read the configuration file and what is installed anew, and let what has changed take effect.
+
+        An exchange that was added is started, one whose keys changed is reloaded without a gap, one that was taken out
+        is closed, as is one whose plugin was uninstalled; nothing else notices. What is wrong with an edit is in the
+        result and an error event, and then nothing changes. Looks made at the same time wait for each other.
+        """
+        if self._loader is None:
+            raise ConfigError("this manager is not initialized", cure="await manager.initialize() first")
+        if self._stopping is not None:
+            raise ConfigError("this manager was shut down")
+        if self._hot_plug is None:
+            self._hot_plug = HotPlug(
+                self,
+                self._loader,
+                only=self._only,
+                stop=self._stop,
+                emit=self.events.emit,
+                own_registry=self._given_registry is None,
+            )
+        return await self._hot_plug.refresh()
+
+    def watch(self, *, settle: float = 0.3) -> Watch:
+        """Follow the configuration file and what pip installs: ``async with manager.watch():`` around the program.
+
+        :meth:`refresh` is called when nothing has changed further for ``settle`` seconds. Needs the extra
+        ``fra-core[watch]``. Ends with the manager.
+        """
+        watch = Watch(
+            self.refresh,
+            file=lambda: self.config_manager.source,
+            folder=lambda: self.config_manager.plugins.folder,
+            settle=settle,
+        )
+        self._watches.add(watch)
+        return watch
+
+    async def _stop(self, reasons: Mapping[str, FraError | None]) -> None:
+        """Close these, for a reason or because nobody wants them; those that are built on others go before them."""
+        assert self._loader is not None
+        waiting = [*reasons]
+        while waiting:
+            needed = {other for name in waiting for other in self._waits.get(name, ())}
+            now = [name for name in waiting if name not in needed] or waiting
+            await asyncio.gather(*(self._loader.unload_plugin(name) for name in now))
+            waiting = [name for name in waiting if name not in now]
+            for name in now:
+                self._starts.pop(name, None)
+                self._waits.pop(name, None)
+                self._failures.pop(name, None)
+                if (reason := reasons[name]) is not None:
+                    self._failures[name] = reason
 
     async def shutdown(self) -> None:
         """Close everything; within each instance's timeout, whatever hangs. Idempotent."""
@@ -215,19 +275,15 @@ class PluginManager:
         await asyncio.shield(self._stopping)
 
     async def _shut_down(self) -> None:
+        for watch in self._watches:
+            await watch.close()
         starts = list(self._starts.values())
         for start in starts:
             start.cancel()
         if starts:
             await asyncio.wait(starts)
         if self._loader is not None:
-            # Those that are built on others go before them.
-            waiting = list(self._loader.get_loaded_plugins())
-            while waiting:
-                needed = {other for name in waiting for other in self._waits.get(name, ())}
-                now = [name for name in waiting if name not in needed] or waiting
-                await asyncio.gather(*(self._loader.unload_plugin(name) for name in now))
-                waiting = [name for name in waiting if name not in now]
+            await self._stop(dict.fromkeys(self._loader.get_loaded_plugins()))
         if self._journals is not None:
             await self._journals.close()
         self.events.emit(HostStopped(timestamp_ms=now_ms()))

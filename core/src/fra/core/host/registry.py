@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 import attrs
@@ -31,12 +33,19 @@ if TYPE_CHECKING:
 ENVIRONMENT: Final = "FRA_PLUGINS"
 _FROZEN: Final = "<frozen importlib"
 _HERE: Final = __file__
+HAND_OVER: Final = (
+    "take the exchanges that use it out of the configuration and in again, "
+    "hand them over to a new process (fra serve), or restart"
+)
+"""What to do where the old code of a plugin is in use: it is never exchanged beneath an instance that runs."""
 
 
 @attrs.frozen
 class _Loaded:
     thing: object
     claim: Claim
+    stamp: str | None
+    modules: frozenset[str]
 
 
 @attrs.define
@@ -58,12 +67,15 @@ class PluginRegistry:
         pins: Mapping[str, str] | None = None,
         environ: Mapping[str, str] | None = None,
         path: Sequence[str] | None = None,
+        folder: Path | None = None,
     ) -> None:
-        """``allow`` names distributions (None: all), ``pins`` maps plugin names to distributions.
+        """``allow`` names distributions (None: all), ``pins`` maps plugin names to distributions, ``folder`` holds
+        plugins in single files.
 
         ``environ`` (None: os.environ) may hold FRA_PLUGINS, a comma-separated list of the only distributions to use;
         set and empty means none. ``path`` replaces sys.path for the scan, not for imports.
         """
+        self._folder = folder
         only = (os.environ if environ is None else environ).get(ENVIRONMENT)
         self._policy = Policy(
             allow=None if allow is None else frozenset(map(normalise, allow)),
@@ -79,13 +91,19 @@ class PluginRegistry:
         self._failed: dict[Claim, Verdict] = {}
 
     def with_policy(
-        self, *, allow: Iterable[str] | None = None, pins: Mapping[str, str] | None = None
+        self,
+        *,
+        allow: Iterable[str] | None = None,
+        pins: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> PluginRegistry:
         """A new registry of the same installation and FRA_PLUGINS, which is not read again; nothing is loaded in it."""
         self._scan()
-        other = PluginRegistry(allow=allow, pins=pins, path=self._path)
+        other = PluginRegistry(allow=allow, pins=pins, path=self._path, folder=folder)
         other._policy = attrs.evolve(other._policy, only=self._policy.only)
-        other._claims, other._scanned = dict(self._claims), True
+        other._scanned = True
+        other._take(claim for claims in self._claims.values() for claim in claims if claim.file is None)
+        other._take_folder()
         other._core_version = self._core_version
         return other
 
@@ -94,6 +112,15 @@ class PluginRegistry:
     def discover_plugins(self) -> tuple[PluginRow, ...]:
         """Read the installed entry points, once; the rows of all groups. Imports nothing."""
         return self.rows()
+
+    def use_policy(
+        self, *, allow: Iterable[str] | None = None, pins: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> None:
+        """Judge by this from now on, and read what is there anew; what is loaded stays loaded."""
+        other = PluginRegistry(allow=allow, pins=pins, environ={})
+        self._policy = attrs.evolve(other._policy, only=self._policy.only)
+        self._folder = folder
+        self.refresh()
 
     def refresh(self) -> None:
         """Forget what was read, and why imports failed; what is loaded stays loaded."""
@@ -126,8 +153,18 @@ class PluginRegistry:
         if self._scanned:
             return
         self._scanned = True
-        for claim in scan(self._path):
+        self._take(scan(self._path))
+        self._take_folder()
+
+    def _take(self, claims: Iterable[Claim]) -> None:
+        for claim in claims:
             self._claims.setdefault((claim.group, claim.name), []).append(claim)
+
+    def _take_folder(self) -> None:
+        if self._folder is not None:
+            from fra.core.host.local_plugins import scan_folder
+
+            self._take(scan_folder(self._folder))
 
     def _row(self, claim: Claim) -> PluginRow:
         verdict = self._policy.judge(claim, self._claims[claim.group, claim.name])
@@ -159,11 +196,45 @@ class PluginRegistry:
         loaded = self._loaded.get((claim.group, claim.name))
         if loaded is None or loaded.claim.distribution != claim.distribution:
             return None
-        if loaded.claim.version == claim.version:
+        if loaded.stamp == claim.stamp():
             return Verdict(PluginState.LOADED)
-        return Verdict(
-            PluginState.LOADED, f"{loaded.claim.version} is in use, {version} installed", "restart to use it"
-        )
+        if loaded.claim.version == claim.version:
+            return Verdict(PluginState.LOADED, "it was changed, and the code of before is in use", HAND_OVER)
+        return Verdict(PluginState.LOADED, f"{loaded.claim.version} is in use, {version} installed", HAND_OVER)
+
+    # --- other versions
+
+    def stale(self) -> Mapping[str, str]:
+        """Of which distributions code is loaded that is not what is installed, and what is the matter with it."""
+        found: dict[str, str] = {}
+        for (group, name), loaded in self._loaded.items():
+            distribution = loaded.claim.distribution
+            claims = [each for each in self._claims_of(group, name) if each.distribution == distribution]
+            if not claims:
+                found[distribution] = "it is no longer installed, and its code is in use"
+            elif (row := self._row(claims[0])).state is PluginState.LOADED and row.reason is not None:
+                found[distribution] = row.reason
+            elif loaded.stamp != claims[0].stamp():
+                found[distribution] = "another version of it is in use"
+        return found
+
+    def _claims_of(self, group: str, name: str) -> Sequence[Claim]:
+        self._scan()
+        return self._claims.get((group, name), ())
+
+    def forget(self, *, in_use: Collection[str]) -> tuple[str, ...]:
+        """Let go of the code of distributions that were installed anew, changed or removed: it is imported afresh.
+
+        Only of those that are not ``in_use`` and have no hook or command loaded; the result names them. Whoever holds
+        a class of theirs goes on with the old one.
+        """
+        others = {loaded.claim.distribution for (group, _), loaded in self._loaded.items() if group != EXCHANGES}
+        let_go = tuple(sorted(self.stale().keys() - others - frozenset(in_use)))
+        for key, loaded in [*self._loaded.items()]:
+            if loaded.claim.distribution in let_go:
+                del self._loaded[key]
+                _forget_modules(loaded.modules)
+        return let_go
 
     # --- one plugin
 
@@ -240,17 +311,27 @@ class PluginRegistry:
         if loaded is not None and loaded.claim.distribution == claim.distribution:
             return loaded.thing
         cause: BaseException | None = None
+        stamp, modules = claim.stamp(), claim.modules()
         try:
-            thing: object = importlib.import_module(claim.module)
+            thing: object
+            if claim.file is None:
+                thing = importlib.import_module(claim.module)
+            else:
+                from fra.core.host.local_plugins import load_file, module_name
+
+                modules = frozenset((module_name(claim.file),))
+                thing = load_file(claim.file)
             for part in filter(None, claim.attribute.split(".")):
                 thing = getattr(thing, part)
             reason = _no_exchange(thing) if claim.group == EXCHANGES else None
         except (Exception, SystemExit) as error:  # a plugin that calls sys.exit() ends itself, not us
             reason, cause = f"importing it failed: {_where_and_what(error)}", error
         if reason is None:
-            self._loaded[claim.group, claim.name] = _Loaded(thing, claim)
+            self._loaded[claim.group, claim.name] = _Loaded(thing, claim, stamp, modules)
             return thing
         cure = f"pip install --force-reinstall {claim.distribution}, or tell its author"
+        if claim.file is not None:
+            cure = f"mend {claim.file}"
         self._failed[claim] = Verdict(PluginState.BROKEN, reason, cure)
         raise error_for(self._row(claim)) from cause
 
@@ -289,6 +370,17 @@ class PluginRegistry:
                 plugin=name,
                 cure="uninstall its distribution, or leave it off the allow-list",
             )
+
+
+def _forget_modules(names: Collection[str]) -> None:
+    """Drop these modules and packages: they are imported afresh when somebody asks for them."""
+    for name in [*sys.modules]:
+        if any(name == ours or name.startswith(f"{ours}.") for ours in names):
+            del sys.modules[name]
+            parent, _, child = name.rpartition(".")
+            if parent in sys.modules:
+                vars(sys.modules[parent]).pop(child, None)
+    importlib.invalidate_caches()
 
 
 def _no_exchange(thing: object) -> str | None:

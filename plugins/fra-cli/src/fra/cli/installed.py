@@ -70,7 +70,8 @@ def registry_of(configuration: ConfigManager) -> PluginRegistry:
     """The plugins that ``configuration`` allows, of those that the command line has found already."""
     context = click.get_current_context(silent=True)
     found = None if context is None else context.find_object(PluginRegistry)
-    return (found or PluginRegistry()).with_policy(allow=configuration.plugins.allow, pins=configuration.plugins.pins)
+    plugins = configuration.plugins
+    return (found or PluginRegistry()).with_policy(allow=plugins.allow, pins=plugins.pins, folder=plugins.folder)
 
 
 def registry_for(config: Path | None) -> PluginRegistry:

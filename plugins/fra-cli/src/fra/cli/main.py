@@ -147,7 +147,7 @@ def _allowed(registry: PluginRegistry, arguments: Sequence[str]) -> tuple[Plugin
             plugins = ConfigManager().load_config(_named_configuration(arguments)).plugins
     except ConfigError as error:
         return registry, error
-    return registry.with_policy(allow=plugins.allow, pins=plugins.pins), None
+    return registry.with_policy(allow=plugins.allow, pins=plugins.pins, folder=plugins.folder), None
 
 
 def _named_configuration(arguments: Sequence[str]) -> str | None:

@@ -1,0 +1,183 @@
+"""Watch: follows the configuration file, the folder of local plugins and what pip installs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, final
+
+from fra.core.contract.errors import ConfigError
+from fra.core.host.hotplug import Changes
+from fra.core.host.local_plugins import SUFFIX
+
+_METADATA: Final = (".dist-info", ".egg-info", ".egg-link", ".pth")
+_KEPT: Final = 100
+
+
+@final
+class Watch:
+    """``async with manager.watch() as watch``: what changes takes effect as long as it is open.
+
+    ``async for changes in watch`` tells what each change came to; the latest hundred are kept for it.
+    """
+
+    def __init__(
+        self,
+        refresh: Callable[[], Awaitable[Changes]],
+        *,
+        file: Callable[[], Path | None],
+        folder: Callable[[], Path | None],
+        settle: float,
+    ) -> None:
+        self._refresh = refresh
+        self._file = file
+        self._folder = folder
+        self._settle = settle
+        self._told: deque[Changes] = deque(maxlen=_KEPT)
+        self._more = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Returns when nothing is missed any more. Raises ConfigError without watchfiles."""
+        try:
+            import watchfiles  # noqa: F401 - most programs never watch
+        except ImportError as error:
+            raise ConfigError(
+                f"changes can be followed with the library watchfiles, which cannot be imported: {error}",
+                cure='pip install "fra-core[watch]", or await manager.refresh() yourself',
+            ) from None
+        self._task = asyncio.create_task(self._run(), name="fra watch")
+        self._task.add_done_callback(lambda task: self._more.set())
+        ready = asyncio.create_task(self._ready.wait())
+        await asyncio.wait((ready, self._task), return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if self._task.done():
+            self._task.result()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Follow no more. A reload that is under way is undone, or brought to its end at once. Idempotent."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+            self._more.set()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Changes:
+        while not self._told:
+            if self._task is None:
+                raise StopAsyncIteration
+            if self._task.done():
+                self._task.result()
+                raise StopAsyncIteration
+            self._more.clear()
+            await self._more.wait()
+        return self._told.popleft()
+
+    # --- following
+
+    async def _run(self) -> None:
+        from watchfiles import Change, awatch
+
+        while True:
+            file, folder = self._file(), self._folder()
+            places = _places(file, folder)
+
+            def is_ours(change: Change, path: str, file: Path | None = file, folder: Path | None = folder) -> bool:
+                return _is_ours(path, file, folder)
+
+            stop = asyncio.Event()
+            before = self._state()
+            changes = awatch(
+                *places,
+                watch_filter=is_ours,
+                recursive=False,
+                stop_event=stop,
+                debounce=200,
+                step=50,
+                rust_timeout=200,
+                yield_on_timeout=True,
+            )
+            try:
+                async for _ in changes:
+                    # The first time-out says that the watch is up; what happened until then is seen by comparing.
+                    self._ready.set()
+                    after = self._state()
+                    if after == before:
+                        continue
+                    before = await self._settled(after)
+                    await self._look()
+                    if _places(self._file(), self._folder()) != places:
+                        break
+            finally:
+                stop.set()
+                await changes.aclose()
+
+    async def _look(self) -> None:
+        changes = await self._refresh()
+        if changes:
+            self._told.append(changes)
+            self._more.set()
+
+    async def _settled(self, state: frozenset[tuple[str, int, int]]) -> frozenset[tuple[str, int, int]]:
+        """Wait until nothing has changed for a while: pip writes for some time, editors write twice."""
+        while True:
+            await asyncio.sleep(self._settle)
+            after = self._state()
+            if after == state:
+                return state
+            state = after
+
+    def _state(self) -> frozenset[tuple[str, int, int]]:
+        """What is there, by time and size."""
+        file, folder = self._file(), self._folder()
+        found: set[tuple[str, int, int]] = set()
+        for place in _places(file, folder):
+            try:
+                with os.scandir(place) as entries:
+                    names = [entry.path for entry in entries if _is_ours(entry.path, file, folder)]
+            except OSError:
+                continue
+            for name in names:
+                # RECORD is what pip writes last
+                for path in (name, os.path.join(name, "RECORD")) if name.endswith(_METADATA) else (name,):
+                    try:
+                        stat = os.stat(path)
+                    except OSError:
+                        continue
+                    found.add((path, stat.st_mtime_ns, stat.st_size))
+        return frozenset(found)
+
+
+def _places(file: Path | None, folder: Path | None) -> tuple[str, ...]:
+    """The folders to look at: the file's own, since editors replace a file, and those from which Python imports."""
+    installed = (path for path in sys.path if os.path.isdir(path) and _holds_distributions(path))
+    others = (str(path) for path in (None if file is None else file.absolute().parent, folder) if path is not None)
+    return tuple(dict.fromkeys((*others, *installed)))
+
+
+def _holds_distributions(path: str) -> bool:
+    return os.path.basename(path) in ("site-packages", "dist-packages")
+
+
+def _is_ours(path: str, file: Path | None, folder: Path | None) -> bool:
+    if file is not None and path == str(file.absolute()):
+        return True
+    name = os.path.basename(path)
+    if folder is not None and name.endswith(SUFFIX) and os.path.dirname(path) == str(folder):
+        return True
+    return name.endswith(_METADATA) and not name.startswith("~")
