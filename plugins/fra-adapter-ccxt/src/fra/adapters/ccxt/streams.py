@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
 
+from fra.adapters.ccxt.errors import is_clock
 from fra.core import (
     ExchangeAuthError,
     ExchangeConnectionError,
@@ -135,11 +136,12 @@ class Pump(Generic[T]):
                     raw = await self._watch()
             except Exception as error:
                 stale = isinstance(error, TimeoutError) and limit is not None
-                failure = (
-                    ExchangeConnectionError(f"{self.name} had no data for {limit:g} s")
-                    if stale
-                    else self._session.failure(error, self.name)
-                )
+                if stale:
+                    failure: ExchangeError = ExchangeConnectionError(f"{self.name} had no data for {limit:g} s")
+                elif is_clock(error):  # by this ccxt also says that an update of a book is missing
+                    failure, stale = ExchangeConnectionError(f"{self.name} has lost its place: {error}"), True
+                else:
+                    failure = self._session.failure(error, self.name)
                 if not await self._lost(failure, retries, stale=stale):
                     return
                 continue
