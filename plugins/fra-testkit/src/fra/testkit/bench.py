@@ -257,6 +257,13 @@ class Bench:
         except (FraError, TypeError, ValueError) as error:
             raise NotEvaluated(f"{operation.value} failed, which another test judges: {error}") from None
 
+    async def fresh(self, operation: Operation, answer: Awaitable[T]) -> T:
+        """What a call answers now. Raises NotEvaluated where it fails: another test is about that."""
+        try:
+            return await answer
+        except FraError as error:
+            raise NotEvaluated(f"{operation.value} failed, which another test judges: {error}") from None
+
     async def listen(self, operation: Operation, kind: MarketKind) -> Taken:
         """What a stream tells within a while; all streams are listened to at once, and once."""
         if not self._streams:

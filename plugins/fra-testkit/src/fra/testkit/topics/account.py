@@ -21,7 +21,7 @@ class AccountConformance(Topic):
     @check(Operation.GET_BALANCE)
     async def test_balances_add_up(self, bench: Bench) -> None:
         """Free money that is not free is an order refused in the middle of a hedge."""
-        balances = await bench.handle.get_balance()
+        balances = await bench.fresh(Operation.GET_BALANCE, bench.handle.get_balance())
         for balance in balances:
             ensure(
                 balance.free <= balance.total or balance.borrowed > 0,
@@ -36,7 +36,7 @@ class AccountConformance(Topic):
         """A short that looks like a long doubles what it should hedge."""
         await _something(bench, case)
         symbol = await bench.symbol(case)
-        for position in await bench.handle.get_positions(symbol):
+        for position in await bench.fresh(Operation.GET_POSITIONS, bench.handle.get_positions(symbol)):
             ensure(position.symbol == symbol.name, f"{position.symbol} was not asked for", "pass the symbol on")
             ensure(position.amount > 0, "a flat position is told", "leave it out")
             ensure(
@@ -50,17 +50,19 @@ class AccountConformance(Topic):
     async def test_own_trades_are_oldest_first_and_one_each(self, bench: Bench, case: MarketKind) -> None:
         """The journal of a trader is made of them."""
         await _something(bench, case)
-        fills = await bench.handle.get_trade_history(await bench.symbol(case))
+        symbol = await bench.symbol(case)
+        fills = await bench.fresh(Operation.GET_TRADE_HISTORY, bench.handle.get_trade_history(symbol))
         judgements.rising([fill.timestamp_ms for fill in fills], "the history of own trades")
         keys = [(fill.trade_id, fill.side) for fill in fills]
         ensure(len({*keys}) == len(keys), "an own trade is told twice", "take the venue's trade id")
-        judgements.amounts(await bench.symbol(case), (fill.amount for fill in fills), "own trades")
+        judgements.amounts(symbol, (fill.amount for fill in fills), "own trades")
 
     @check(Operation.GET_ORDER_HISTORY, scope="kind")
     async def test_past_orders_are_oldest_first_and_past(self, bench: Bench, case: MarketKind) -> None:
         """An order that is open is not history."""
         await _something(bench, case)
-        orders = await bench.handle.get_order_history(await bench.symbol(case))
+        symbol = await bench.symbol(case)
+        orders = await bench.fresh(Operation.GET_ORDER_HISTORY, bench.handle.get_order_history(symbol))
         judgements.rising([order.created_ms for order in orders if order.created_ms], "the history of orders")
         alive = [order.status.value for order in orders if not order.status.final]
         ensure(not alive, f"the history tells of orders that are {alive[:3]}", "leave out what is open")

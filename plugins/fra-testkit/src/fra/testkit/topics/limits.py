@@ -74,7 +74,9 @@ async def _asked(bench: Bench) -> tuple[int, int]:
 async def _shut(bench: Bench, status: int) -> None:
     loop, asked = asyncio.get_running_loop(), bench.venue.retry_after
     kinds = bench.capabilities.kinds(Operation.GET_TICKER)
-    symbol = await bench.symbol(MarketKind.LINEAR_SWAP if MarketKind.LINEAR_SWAP in kinds else kinds[0])
+    kind = MarketKind.LINEAR_SWAP if MarketKind.LINEAR_SWAP in kinds else kinds[0]
+    symbol = await bench.symbol(kind)
+    await bench.sample(Operation.GET_TICKER, kind)
     async with bench.another() as own:
         await own.handle.get_symbols()
         async with bench.faulty("fail", status, retry_after=asked):

@@ -1,0 +1,24 @@
+"""The conformance suite on recorded answers: the venue has no emulator, and what they cannot show is not evaluated."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+from ccxt_local import fixtures
+from recorded_venue import recorded_venue
+
+from fra.exchanges.bitget import BitgetPlugin
+from fra.testkit import Conformance, VenueUnderTest
+
+ADAPTER, VENUE = recorded_venue(
+    BitgetPlugin, {"test_every_claimed_call_answers[get_tickers-spot]": "tickers are recorded of swaps only"}
+)
+
+
+@pytest.mark.skipif(not fixtures("markets", "bitget"), reason="FRA_FIXTURES does not name the recorded data")
+class TestBitget(Conformance):
+    adapter = ADAPTER
+
+    def venue(self) -> AbstractAsyncContextManager[VenueUnderTest]:
+        return VENUE()

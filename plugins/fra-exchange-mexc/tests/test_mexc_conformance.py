@@ -1,0 +1,22 @@
+"""The conformance suite on recorded answers: the venue has no emulator, and what they cannot show is not evaluated."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+from ccxt_local import fixtures
+from recorded_venue import recorded_venue
+
+from fra.exchanges.mexc import MEXCPlugin
+from fra.testkit import Conformance, VenueUnderTest
+
+ADAPTER, VENUE = recorded_venue(MEXCPlugin)
+
+
+@pytest.mark.skipif(not fixtures("markets", "mexc"), reason="FRA_FIXTURES does not name the recorded data")
+class TestMEXC(Conformance):
+    adapter = ADAPTER
+
+    def venue(self) -> AbstractAsyncContextManager[VenueUnderTest]:
+        return VENUE()
