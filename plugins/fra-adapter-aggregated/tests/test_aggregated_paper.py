@@ -15,7 +15,6 @@ from fra.adapters.aggregated import (
     AggregatedBook,
     AggregatedTicker,
     FundingSpread,
-    MemberFunding,
     MemberLevel,
     MemberPosition,
     SummedBalance,
@@ -127,7 +126,8 @@ async def test_funding_names_the_best_leg_for_a_long_and_for_a_short() -> None:
         listed = {rate.symbol for rate in await both.get_funding_rates()}
         assert listed == {symbol.name for symbol in await both.get_symbols() if symbol.kind.is_swap}
         history = await both.get_funding_rate_history(SWAP, limit=4)
-        assert {type(rate) for rate in history} <= {MemberFunding}
+        assert [set(rate.by_member) for rate in history if isinstance(rate, FundingSpread)] == [{"one", "two"}] * 4
+        assert len({rate.settled_ms for rate in history}) == 4
 
 
 async def test_trades_of_all_members_have_their_names_in_their_ids() -> None:

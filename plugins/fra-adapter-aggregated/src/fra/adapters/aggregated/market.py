@@ -49,6 +49,8 @@ NOT_MERGED: Final = (
     Operation.SUBSCRIBE_KLINES,
     Operation.GET_KEY_PERMISSIONS,  # each key has its own: ask the member
 )
+_KINDS: Final = (MarketKind.SPOT, MarketKind.LINEAR_SWAP, MarketKind.INVERSE_SWAP)
+_MINUTE_MS: Final = 60_000
 _TOGETHER: Final = {
     Operation.GET_TICKERS: Operation.GET_TICKER,
     Operation.GET_FUNDING_RATES: Operation.GET_FUNDING_RATE,
@@ -79,12 +81,14 @@ class AggregatedMarket(ExchangePluginInterface):
 
     @classmethod
     def describe(cls) -> ExchangeMetadata:
+        """With what it could do at most; what it can do an instance knows when it has met its members."""
         return ExchangeMetadata(
             name="aggregated",
             display_name="Aggregated",
             version="0.1.0",
             plugin_type=PluginType.AGGREGATED,
-            capabilities=ExchangeCapabilities(),
+            capabilities=ExchangeCapabilities.of((o for o in Operation if o not in NOT_MERGED), _KINDS),
+            account_needs_credentials=False,  # its members have them
         )
 
     def get_metadata(self) -> ExchangeMetadata:
@@ -318,18 +322,20 @@ class AggregatedMarket(ExchangePluginInterface):
     async def get_funding_rate_history(
         self, symbol: Symbol, *, since: int | None = None, until: int | None = None, limit: int | None = None
     ) -> list[FundingRate]:
-        """Settled rates of all members, each a :class:`MemberFunding`, oldest first."""
+        """A :class:`FundingSpread` for each settlement, of the members that settled then, oldest first."""
         listing = self.listing(symbol)
         answers = await self.ask(
             Operation.GET_FUNDING_RATE_HISTORY,
             listing,
             lambda handle, name: handle.get_funding_rate_history(name, since=since, until=until, limit=limit),
         )
-        found: list[FundingRate] = [
-            funding.ours(rate, listing.symbol.name, listing.parts[member], member)
-            for member, rows in answers.good.items()
-            for rate in rows
-        ]
+        settled: dict[int, dict[str, MemberFunding]] = {}
+        for member, rows in answers.good.items():
+            for row in rows:
+                rate = funding.ours(row, listing.symbol.name, listing.parts[member], member)
+                # Venues write the moment of one settlement some milliseconds apart.
+                settled.setdefault(round((row.settled_ms or 0) / _MINUTE_MS), {})[member] = rate
+        found: list[FundingRate] = [funding.spread(rates, answers.missing) for rates in settled.values()]
         return page(found, lambda rate: rate.settled_ms or 0, since, limit)
 
     # --- streams
