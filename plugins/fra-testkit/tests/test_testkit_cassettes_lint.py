@@ -6,11 +6,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from vcr.request import Request
 
-from fra.testkit.cassettes import Privacy, lint
+from fra.testkit.cassettes import VENUES, Privacy, Scrubber, lint
+from fra.testkit.cassettes.fields import Fields, dump
 
 SECRET = "pl4nted-s3cret-value"
 HEX = "0a1b2c3d" * 8
@@ -92,6 +97,61 @@ def test_a_planted_secret_is_found_and_not_shown(parts: dict[str, object], place
     assert place in found
     for planted in (SECRET, HEX, JWT, ACCOUNT, KEY, "203.0.113.7", "me@example.com"):
         assert planted not in found
+
+
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("kind", ["credentials", "account"])
+def test_every_private_name_of_a_venue_is_found_where_it_stands_and_scrubbed_there(
+    venue: str, kind: str, tmp_path: Path
+) -> None:
+    names = getattr(VENUES[venue], kind)
+    query = urlencode([("symbol", "A"), *((name, "k3y") for name in names)])
+    parts = {
+        "uri": f"http://venue.invalid/order?{query}",
+        "headers": {name: ["k3y"] for name in names},
+        "body": query,
+        "answer": json.dumps({"data": [{name: "k3y", "price": 1} for name in names]}),
+        "more": {name: ["k3y"] for name in names},
+    }
+    found = "\n".join(map(str, lint(write(tmp_path, **parts), Privacy())))
+    for name in names:
+        for place in (f"request 1, parameter {name}:", f"header {name}:", f"the body, field {name}:"):
+            assert place in found
+    scrubber = Scrubber(Privacy())
+    request = scrubber.request(Request("POST", parts["uri"], query, dict.fromkeys(names, "k3y")))
+    answer = scrubber.response({"headers": parts["more"], "body": {"string": parts["answer"].encode()}})
+    kept = write(
+        tmp_path,
+        uri=request.uri,
+        headers=dict(request.headers),
+        body=request.body,
+        answer=answer["body"]["string"],
+        more=answer["headers"],
+    )
+    assert lint(kept, Privacy()) == []
+    assert "k3y" not in kept.read_text()
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from([SECRET, HEX, KEY, "BTC", "", "0"])
+NAMES = st.sampled_from(["apiKey", "uid", "account-id", "keys", "symbol", "price", "data", 'a"b', KEY])
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(st.tuples(NAMES, inner), max_size=3).map(lambda pairs: dump(Fields(pairs))).map(json.loads)
+        | inner.map(json.dumps)
+    ),
+    max_leaves=12,
+)
+
+
+@given(value=JSON)
+@settings(max_examples=60, deadline=None)
+def test_what_the_filter_has_been_over_is_clean(value: object, tmp_path_factory: pytest.TempPathFactory) -> None:
+    text = json.dumps({"answer": value}).encode()
+    kept = Scrubber(Privacy()).response({"headers": {}, "body": {"string": text}})["body"]["string"]
+    assert lint(write(tmp_path_factory.mktemp("drawn"), answer=kept), Privacy()) == []
+    json.loads(kept)
 
 
 @pytest.mark.parametrize("parts", [{"answer": '{"remark": "it is x9!k"}'}, {"headers": {"A": [SECRET]}}])

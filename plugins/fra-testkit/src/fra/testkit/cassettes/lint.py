@@ -1,8 +1,7 @@
-"""The linter: what a cassette still holds that it must not. It parses what the filter only reads as text."""
+"""The linter: what a cassette still holds that it must not, whoever or whatever wrote it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import attrs
 
 from fra.core import FraError
+from fra.testkit.cassettes.fields import LOOSE, Fields, Value, parse
 from fra.testkit.cassettes.privacy import ACCOUNT_IN_PATH, MASK, Privacy
 from fra.testkit.cassettes.scrub import FORM
 
@@ -124,19 +124,21 @@ class _Reader:
 
     def _text(self, place: str, text: str, *, name: str = "") -> Iterator[_Found]:
         """A text may be JSON, or only itself."""
-        parsed = _parsed(text)
+        parsed = parse(text)
         if parsed is not None:
             yield from self._fields(parsed, place)
-        else:
-            spellings = (self.privacy.looks(spelt, request=self.request, name=name) for spelt in (text, unquote(text)))
-            if what := next(filter(None, spellings), None):
-                yield self._at(place), what
+            return
+        for field in LOOSE.finditer(text):
+            yield from self._value(f"{place}, field {field['name']}", field["name"], field["value"].strip('\\"'))
+        spellings = (self.privacy.looks(spelt, request=self.request, name=name) for spelt in (text, unquote(text)))
+        if what := next(filter(None, spellings), None):
+            yield self._at(place), what
 
-    def _fields(self, value: object, place: str, name: str = "") -> Iterator[_Found]:
-        if isinstance(value, Mapping):
-            for key, item in value.items():
-                yield from self._text(f"{place}, a field's name", str(key))
-                yield from self._fields(item, place, str(key))
+    def _fields(self, value: Value, place: str, name: str = "") -> Iterator[_Found]:
+        if isinstance(value, Fields):
+            for key, item in value:
+                yield from self._text(f"{place}, a field's name", key)
+                yield from self._fields(item, place, key)
         elif isinstance(value, list):
             for item in value:
                 yield from self._fields(item, place, name)
@@ -156,17 +158,6 @@ class _Reader:
 
     def _at(self, place: str) -> str:
         return f"{self.who}, {place}"
-
-
-def _parsed(text: str) -> object | None:
-    """The object or list that ``text`` is in JSON, None for anything else."""
-    if text.lstrip()[:1] not in ("{", "["):
-        return None
-    try:
-        parsed: object = json.loads(text, parse_float=str, parse_int=str)
-    except (ValueError, RecursionError):
-        return None
-    return parsed
 
 
 def lint_all(paths: Iterable[Path], privacy: Privacy | None = None) -> list[Finding]:

@@ -1,7 +1,6 @@
 """What in a recording is nobody's business: names of fields, venue by venue, known values, and what looks like a key.
 
-The filter that records (scrub.py) and the linter (lint.py) ask here, and read a recording in ways of their own: the
-filter works on the text, so that every number stays as the venue wrote it, the linter on what a parser makes of it.
+The filter that records (scrub.py) and the linter (lint.py) both ask here.
 """
 
 from __future__ import annotations

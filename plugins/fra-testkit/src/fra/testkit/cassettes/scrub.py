@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import attrs
 
+from fra.testkit.cassettes.fields import LOOSE, Number, Value, dump, parse, rewrite
 from fra.testkit.cassettes.privacy import ACCOUNT_IN_PATH, MASK, Privacy
 
 if TYPE_CHECKING:
@@ -19,15 +20,6 @@ HOST: Final = "venue.invalid"
 FORM: Final = re.compile(r"[\w.~%-]+=[^\s&]*(?:&[\w.~%-]+=[^\s&]*)*")
 """A form body or a query."""
 
-_NUMBER: Final = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
-_FIELD: Final = re.compile(
-    rf'"(?P<name>[^"\\]+)"(?P<colon>\s*:\s*)(?P<value>"(?:[^"\\]|\\.)*"|{_NUMBER}|\[[^\[\]{{}}]*\])'
-)
-_NESTED: Final = re.compile(
-    rf'(?P<quote>\\+")(?P<name>[^"\\]+)(?P=quote)(?P<colon>\s*:\s*)(?P<value>(?P=quote)[^"\\]*(?P=quote)|{_NUMBER})'
-)
-"""A field of JSON that stands in a JSON text."""
-
 
 class Response(TypedDict):
     """What vcrpy hands over of an answer, as far as it is looked at."""
@@ -38,14 +30,14 @@ class Response(TypedDict):
 
 @attrs.frozen
 class Scrubber:
-    """Takes out what ``privacy`` names; what is left stays as the venue wrote it, character for character."""
+    """Takes out what ``privacy`` names. A text that holds nothing private stays as it was, every number in any."""
 
     privacy: Privacy = attrs.field(factory=Privacy)
 
     def request(self, request: Request) -> Request:
         """A request as it may be kept: no key, no signature, no time of signing, no host."""
         request.headers = {
-            name: MASK if self.privacy.is_hidden(name) else self.privacy.mask(_text(value), request=True, name=name)
+            name: MASK if self.privacy.is_hidden(name) else self.privacy.mask(_header(value), request=True, name=name)
             for name, value in request.headers.items()
         }
         parts = urlsplit(request.uri)
@@ -79,23 +71,30 @@ class Scrubber:
     def _body(self, text: str, *, request: bool) -> str:
         if FORM.fullmatch(text):
             return self._form(text)
-        text = _FIELD.sub(lambda field: self._field(field, request), text)
-        text = _NESTED.sub(self._nested, text)
-        return self.privacy.mask(text, request=False)
+        return self.privacy.mask(self._text(text, request), request=False)
 
-    def _field(self, field: re.Match[str], request: bool) -> str:
-        name, colon, value = field["name"], field["colon"], field["value"]
-        if self.privacy.is_private(name):
-            value = "[]" if value.startswith("[") else _masked_json(value, mark='"')
-        elif request and value.startswith('"'):
-            value = self.privacy.mask(value, request=True, name=name)
-        return f'"{name}"{colon}{value}'
+    def _text(self, text: str, request: bool, name: str = "") -> str:
+        """A text may be JSON, or only itself."""
+        parsed = parse(text)
+        if parsed is None:
+            return self.privacy.mask(LOOSE.sub(self._loose, text), request=request and bool(name), name=name)
+        kept = rewrite(parsed, lambda name, value: self._value(name, value, request))
+        return text if kept == parsed else dump(kept)
 
-    def _nested(self, field: re.Match[str]) -> str:
-        mark, name, value = field["quote"], field["name"], field["value"]
-        if self.privacy.is_private(name):
-            value = _masked_json(value, mark=mark)
-        return f"{mark}{name}{mark}{field['colon']}{value}"
+    def _value(self, name: str, value: Value, request: bool) -> Value:
+        if value is None or isinstance(value, bool) or value == "":
+            return value
+        if name and self.privacy.is_private(name):
+            return Number("0") if isinstance(value, Number) else MASK
+        if isinstance(value, Number) or not isinstance(value, str):
+            return value
+        return self._text(value, request, name)
+
+    def _loose(self, field: re.Match[str]) -> str:
+        quote, value = field["quote"], field["value"]
+        if not self.privacy.is_private(field["name"]) or value == quote * 2:
+            return field[0]
+        return field["head"] + (f"{quote}{MASK}{quote}" if value.startswith(quote) else "0")
 
     def _form(self, query: str) -> str:
         pairs = parse_qsl(query, keep_blank_values=True)
@@ -110,13 +109,7 @@ def _masked(value: str) -> str:
     return "0" if value.isdecimal() else MASK
 
 
-def _masked_json(value: str, *, mark: str) -> str:
-    if value == mark * 2:
-        return value
-    return f"{mark}{MASK}{mark}" if value.startswith(mark) else "0"
-
-
-def _text(value: object) -> str:
+def _header(value: object) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
