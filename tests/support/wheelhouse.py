@@ -114,6 +114,14 @@ class Environment:
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def uninstall(self, name: str) -> None:
+        """`pip uninstall`."""
+        done = run(
+            sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "--python", self.python,
+            "uninstall", "--yes", name,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def _lend(self, needed: Iterable[Requirement]) -> None:
         """Copy third-party distributions, and what they need in turn, from the environment that runs the tests."""
         todo = [requirement for requirement in needed if requirement.name not in FOLDERS]
@@ -152,6 +160,7 @@ class Package:
     code: str
     entry_points: Mapping[str, Mapping[str, str]]
     needs: Sequence[str] = ("fra-core>=0.1,<0.2",)
+    version: str = "1.0"
 
     def write(self, folder: Path) -> Path:
         folder.mkdir()
@@ -159,7 +168,7 @@ class Package:
         needs = ", ".join(f'"{need}"' for need in self.needs)
         lines = [
             "[build-system]", 'requires = ["setuptools>=77"]', 'build-backend = "setuptools.build_meta"',
-            "[project]", f'name = "{self.name}"', 'version = "1.0"', f"dependencies = [{needs}]",
+            "[project]", f'name = "{self.name}"', f'version = "{self.version}"', f"dependencies = [{needs}]",
             "[tool.setuptools]", f'py-modules = ["{self.module}"]',
         ]  # fmt: skip
         for group, points in self.entry_points.items():
@@ -170,7 +179,7 @@ class Package:
 
 def build_all(packages: Sequence[Package], *, sources: Path, target: Path) -> list[Path]:
     """Build packages into wheels, as their authors would."""
-    return build([package.write(sources / package.name) for package in packages], target=target)
+    return build([package.write(sources / f"{package.name}-{package.version}") for package in packages], target=target)
 
 
 def build(folders: Sequence[Path], *, target: Path) -> list[Path]:

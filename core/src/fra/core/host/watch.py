@@ -17,6 +17,10 @@ from fra.core.host.local_plugins import SUFFIX
 
 _METADATA: Final = (".dist-info", ".egg-info", ".egg-link", ".pth")
 _KEPT: Final = 100
+_LONGEST: Final = 30.0
+"""Seconds for which an installation may be half there; one that never gets a RECORD is taken as it is."""
+
+_State = frozenset[tuple[str, int, int]]
 
 
 @final
@@ -119,7 +123,7 @@ class Watch:
                     after = self._state()
                     if after == before:
                         continue
-                    before = await self._settled(after)
+                    before = await self._settled(before, after)
                     await self._look()
                     if _places(self._file(), self._folder()) != places:
                         break
@@ -133,16 +137,21 @@ class Watch:
             self._told.append(changes)
             self._more.set()
 
-    async def _settled(self, state: frozenset[tuple[str, int, int]]) -> frozenset[tuple[str, int, int]]:
-        """Wait until nothing has changed for a while: pip writes for some time, editors write twice."""
+    async def _settled(self, before: _State, state: _State) -> _State:
+        """Wait until nothing has changed for a while, and what is being installed is whole."""
+        until = asyncio.get_running_loop().time() + _LONGEST
+        known = {path for path, _, _ in before}
         while True:
             await asyncio.sleep(self._settle)
             after = self._state()
-            if after == state:
+            paths = {path for path, _, _ in after}
+            # RECORD is what pip writes last
+            half = [each for each in paths - known if each.endswith(".dist-info") and f"{each}/RECORD" not in paths]
+            if after == state and (not half or asyncio.get_running_loop().time() > until):
                 return state
             state = after
 
-    def _state(self) -> frozenset[tuple[str, int, int]]:
+    def _state(self) -> _State:
         """What is there, by time and size."""
         file, folder = self._file(), self._folder()
         found: set[tuple[str, int, int]] = set()
@@ -153,8 +162,7 @@ class Watch:
             except OSError:
                 continue
             for name in names:
-                # RECORD is what pip writes last
-                for path in (name, os.path.join(name, "RECORD")) if name.endswith(_METADATA) else (name,):
+                for path in (name, f"{name}/RECORD") if name.endswith(_METADATA) else (name,):
                     try:
                         stat = os.stat(path)
                     except OSError:
