@@ -284,7 +284,7 @@ async def through(adapter: CCXTAdapter, method: str, case: Case, args: list[Any]
             assert symbol
             klines = await adapter.get_klines(symbol, KlineInterval(args[1]), since=at(args, 2), limit=at(args, 3))
             for kline, row in zip(klines, theirs, strict=True):
-                check_kline(kline, row, symbol, adapter.venue.candles_in_contracts)
+                check_kline(kline, row, symbol, symbol.kind in adapter.venue.candles_in_contracts)
         case "fetchFundingRate":
             assert symbol
             if theirs["fundingRate"] is None:  # RULES["no rate"]

@@ -16,7 +16,7 @@ from aiohttp import web
 from ccxt_local import Local, fixtures
 
 from fra.adapters.ccxt import CCXTAdapter, CCXTOptions
-from fra.core import KlineInterval, MarketKind, OrderStatus, OrderType, Symbol
+from fra.core import KlineInterval, OrderStatus, OrderType, Symbol
 
 Case = Mapping[str, Any]
 
@@ -254,7 +254,7 @@ def check(method: str, models: Sequence[Any], case: Case, adapter: CCXTAdapter) 
                 assert ours.open_ms == row[0]
                 for value, told in zip((ours.open, ours.high, ours.low, ours.close), row[1:5], strict=True):
                     same(value, told)
-                contracts = adapter.venue.candles_in_contracts and symbol.kind is not MarketKind.SPOT
+                contracts = symbol.kind in adapter.venue.candles_in_contracts
                 same(ours.volume, row[5], size if contracts else Decimal(1))
             case "fetchFundingRate":
                 same(ours.rate, row["fundingRate"])

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from ccxt_local import ADAPTERS, SECRET, WORD, Local, LocalContext, fixtures
 
-from fra.adapters.ccxt import HTXCCXT, BinanceCCXT, CCXTAdapter, CCXTOptions, GateCCXT
+from fra.adapters.ccxt import HTXCCXT, BinanceCCXT, CCXTAdapter, CCXTOptions, GateCCXT, Refused
 from fra.adapters.ccxt.budget import HUNDREDTHS, SCOPE
+from fra.adapters.ccxt.capabilities import ACCOUNT
 from fra.adapters.ccxt.errors import code_in, fra_error
 from fra.adapters.ccxt.numbers import Exact, number, positive
 from fra.core import (
@@ -30,6 +31,7 @@ from fra.core import (
     InsufficientFunds,
     InvalidOrder,
     NotSupported,
+    Operation,
     OrderNotFound,
     OrderRequest,
     OrderType,
@@ -423,3 +425,27 @@ def test_hooks_are_where_exchange_packages_look_for_them() -> None:
         GateCCXT.scope,
     ]
     assert all(hook.__doc__ for hook in hooks)
+
+
+# --- what is refused in ccxt's own variants, since ccxt gets it wrong and a package mends it
+
+
+@needs_recordings
+@pytest.mark.parametrize("venue", ["gate", "mexc", "cryptocom", "bitfinex"])
+async def test_a_bare_variant_claims_nothing_that_only_its_package_gets_right(venue: str) -> None:
+    async with Local().adapter(venue) as adapter:
+        matrix = adapter.capabilities
+        kinds = adapter.kinds
+    assert not any(matrix.support(operation, kind) for operation in ACCOUNT for kind in kinds)
+    assert matrix.support(Operation.GET_TICKER, kinds[0])
+    if venue in ("mexc", "bitfinex"):  # ccxt compares the numbers of their streamed books, which are text here
+        assert not any(matrix.support(Operation.SUBSCRIBE_ORDERBOOK, kind) for kind in kinds)
+
+
+@needs_recordings
+async def test_a_contract_that_settles_elsewhere_is_refused_by_name_in_the_bare_variant() -> None:
+    """ccxt calls it inverse; its amounts are neither base nor quote coin."""
+    async with Local().adapter("gate") as adapter:
+        quanto = {**adapter.client.markets["ETH/USDT:USDT"], "symbol": "ETH/USD:BTC", "quote": "USD", "settle": "BTC"}
+        with pytest.raises(Refused, match="settles in BTC"):
+            adapter.make_symbol(quanto, "inverse")

@@ -41,6 +41,25 @@ NEEDS: Final[Mapping[Operation, tuple[str, ...]]] = {
 }
 """Operation → ccxt's methods any of which serves it, the best first."""
 
+MARKET_DATA: Final = frozenset(
+    {
+        O.GET_SYMBOLS,
+        O.GET_ORDERBOOK,
+        O.GET_TICKER,
+        O.GET_TICKERS,
+        O.GET_TRADES,
+        O.GET_KLINES,
+        O.GET_FUNDING_RATE,
+        O.GET_FUNDING_RATES,
+        O.GET_FUNDING_RATE_HISTORY,
+        O.SUBSCRIBE_ORDERBOOK,
+        O.SUBSCRIBE_TRADES,
+        O.SUBSCRIBE_TICKER,
+        O.SUBSCRIBE_KLINES,
+        O.SUBSCRIBE_FUNDING_RATE,
+    }
+)
+
 SWAPS_ONLY: Final = frozenset(
     {
         O.GET_FUNDING_RATE,
@@ -82,13 +101,26 @@ COARSE: Final = frozenset(
 )
 """What ccxt serves for each of the exchanges that are registered by name: all that can be said without importing it."""
 
+ACCOUNT: Final = frozenset(NEEDS.keys() - MARKET_DATA)
+"""Orders, what an account holds, and its stream."""
+
 POLL_FUNDING: Final = 30.0
 """Seconds between two questions for a running rate where ccxt streams none."""
 
 
-def coarse(kinds: Iterable[MarketKind]) -> ExchangeCapabilities:
-    """The matrix of an adapter whose ccxt class has not been imported."""
-    return _without_spot_funding(ExchangeCapabilities.of(COARSE, kinds))
+def coarse(
+    kinds: Iterable[MarketKind], *, missing: Iterable[tuple[Operation, MarketKind]] = ()
+) -> ExchangeCapabilities:
+    """The matrix of an adapter whose ccxt class has not been imported, without the cells that are ``missing``."""
+    made, gone = ExchangeCapabilities.of(COARSE, kinds).matrix, frozenset(missing)
+    return ExchangeCapabilities(
+        {cell: support for cell, support in made.items() if cell not in gone and _is_possible(*cell)}
+    )
+
+
+def everywhere(operations: Iterable[Operation]) -> frozenset[tuple[Operation, MarketKind]]:
+    """The cells of these operations, whatever the market."""
+    return frozenset((operation, kind) for operation in operations for kind in MarketKind)
 
 
 def capabilities(
@@ -130,7 +162,5 @@ def _denied(features: Mapping[str, Any], method: str) -> bool:
     return method in features and features[method] is None
 
 
-def _without_spot_funding(made: ExchangeCapabilities) -> ExchangeCapabilities:
-    return ExchangeCapabilities(
-        {cell: support for cell, support in made.matrix.items() if cell[0] not in SWAPS_ONLY or cell[1].is_swap}
-    )
+def _is_possible(operation: Operation, kind: MarketKind) -> bool:
+    return operation not in SWAPS_ONLY or kind.is_swap

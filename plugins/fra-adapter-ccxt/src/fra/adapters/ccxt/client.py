@@ -14,7 +14,8 @@ from time import time_ns
 from typing import Any, Final
 
 from fra.adapters.ccxt.numbers import Exact
-from fra.core import ConfigError
+from fra.adapters.ccxt.symbols import kind_of
+from fra.core import ConfigError, MarketKind
 
 Throttle = Callable[[float], Awaitable[None]]
 
@@ -48,7 +49,7 @@ class Mended:
     fra_news: Callable[[], None]
     fra_refused: Callable[[Any], bool]
     fra_options: Mapping[str, Any] = {}
-    fra_candle_volume: tuple[int, str] | None = None
+    fra_candle_volume: Mapping[MarketKind, tuple[int, str]] = {}
     fra_ahead_ms = 0
     """By how much the venue's clock is ahead of ours, as it was last read."""
 
@@ -81,15 +82,18 @@ class Mended:
             return default_value
 
     def parse_ohlcv(self, ohlcv: Any, market: Any = None) -> Any:
-        return self._fra_candle(super().parse_ohlcv(ohlcv, market), ohlcv)  # type: ignore[misc]
+        return self._fra_candle(super().parse_ohlcv(ohlcv, market), ohlcv, market)  # type: ignore[misc]
 
     def parse_ws_ohlcv(self, ohlcv: Any, market: Any = None) -> Any:
-        return self._fra_candle(super().parse_ws_ohlcv(ohlcv, market), ohlcv)  # type: ignore[misc]
+        return self._fra_candle(super().parse_ws_ohlcv(ohlcv, market), ohlcv, market)  # type: ignore[misc]
 
-    def _fra_candle(self, row: Any, raw: Any) -> Any:
+    def _fra_candle(self, row: Any, raw: Any, market: Any) -> Any:
         """ccxt's volume is in base coin for some contracts of a venue and not for others; contracts are contracts."""
-        if self.fra_candle_volume is not None:
-            row[5] = self.safe_number(raw, self.fra_candle_volume[isinstance(raw, dict)])  # type: ignore[attr-defined]
+        kind = None if market is None else kind_of(market)
+        places = None if kind is None else self.fra_candle_volume.get(kind)
+        if places is not None:
+            place = places[isinstance(raw, dict)]
+            row[5] = self.safe_number(raw, place)  # type: ignore[attr-defined]
         return row
 
     # --- what leaves

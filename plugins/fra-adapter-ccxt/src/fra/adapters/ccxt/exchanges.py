@@ -1,4 +1,4 @@
-"""The exchanges that are registered by name: one row of differences each."""
+"""The four exchanges that have native adapters, too: one row of differences each, and what ccxt misreads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fra.adapters.ccxt.funding import Interval, worded
 from fra.adapters.ccxt.numbers import number
 from fra.adapters.ccxt.plugin import CCXTAdapter
 from fra.adapters.ccxt.symbols import Market
-from fra.adapters.ccxt.venue import LETTERS, Venue
+from fra.adapters.ccxt.venue import INVERSE, LETTERS, SWAPS, Venue
 from fra.core import (
     Balance,
     ClientOrderIdRule,
@@ -33,9 +33,7 @@ from fra.core import (
     PermissionDenied,
     Position,
     PositionSide,
-    RefusedInstrument,
     Symbol,
-    SymbolList,
 )
 
 _LINEAR: Final = (MarketKind.LINEAR_SWAP,)
@@ -70,6 +68,8 @@ class BinanceCCXT(CCXTAdapter):
         by_client_id="param",
         base_amount_buys={},
         interval_source=IntervalSource.REPORTED,
+        candles_in_contracts=INVERSE,
+        candle_volume={MarketKind.INVERSE_SWAP: (5, "v")},
         codes=codes.BINANCE,
         words=codes.BINANCE_WORDS,
         unchanged=frozenset({"-4046", "-4059"}),
@@ -156,8 +156,8 @@ class OKXCCXT(CCXTAdapter):
         margin_mode_param=True,
         interval_source=IntervalSource.DERIVED,
         one_account=True,
-        candles_in_contracts=True,
-        candle_volume=(5, "vol"),
+        candles_in_contracts=SWAPS,
+        candle_volume=dict.fromkeys(MarketKind, (5, "vol")),
         volumes_in_contracts=True,
         codes=codes.OKX,
         words=codes.OKX_WORDS,
@@ -190,8 +190,8 @@ class BybitCCXT(CCXTAdapter):
         ask_params={"acknowledged": True},
         search_on=True,
         base_amount_buys={"marketUnit": "baseCoin"},
-        candles_in_contracts=True,
-        candle_volume=(5, "volume"),
+        candles_in_contracts=SWAPS,
+        candle_volume=dict.fromkeys(MarketKind, (5, "volume")),
         volumes_in_contracts=True,
         settings={
             "commonCurrencies": {"SHIB1000": "1000SHIB"},
@@ -265,6 +265,8 @@ class HTXCCXT(CCXTAdapter):
         words=codes.HTX_WORDS,
         clock_codes=frozenset({"api-signature-not-valid", "403", "1003"}),
         types_as_flags=True,
+        candles_in_contracts=INVERSE,
+        candle_volume={MarketKind.INVERSE_SWAP: (5, "vol")},
         counts_both_sides=True,
         point=urls.htx,
         book_depths=(150,),
@@ -338,112 +340,3 @@ class HTXCCXT(CCXTAdapter):
             made = attrs.evolve(made, fee=fee)
         name = next((info[key] for key in _HTX_TRADES[symbol.kind] if info.get(key)), None)
         return made if name is None else attrs.evolve(made, trade_id=str(name))
-
-
-class BitgetCCXT(CCXTAdapter):
-    """Bitget through ccxt: spot and linear perpetual swaps. It counts coin-margined contracts in base coin, which ccxt
-    calls one contract of one quote coin: they are refused by name.
-    """
-
-    venue = Venue(
-        id="bitget",
-        display_name="Bitget",
-        markets={"spot": _SPOT, "linear": _LINEAR},
-        types={"spot": "spot", "linear": "swap"},
-        wallet_of={"spot": "spot", "linear": "swap"},
-        by_client_id="param",
-        interval_source=IntervalSource.REPORTED,
-        margin_mode_param=True,
-        settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
-    )
-
-    def take_markets(self) -> SymbolList:
-        made = super().take_markets()
-        made.refused += tuple(
-            RefusedInstrument(
-                str(market["id"]), "Bitget counts coin-margined contracts in base coin, not in quote coin"
-            )
-            for market in self.client.markets.values()
-            if market.get("swap") and market.get("inverse")
-        )
-        return made
-
-
-class KuCoinCCXT(CCXTAdapter):
-    """KuCoin through ccxt: spot and futures."""
-
-    venue = Venue(
-        id="kucoin",
-        display_name="KuCoin",
-        by_client_id="param",
-        base_amount_buys={},
-        interval_source=IntervalSource.REPORTED,
-        candles_in_contracts=True,
-        book_depths=(20, 100),
-    )
-
-    def adjust(self, client: Any) -> None:
-        """ccxt compares the contracts of an order with 1, which it cannot do with the text of an exact amount. They are
-        whole numbers; ``create_order`` has refused others.
-        """
-        made = client.create_contract_order_request
-
-        def with_whole_number(
-            symbol: str, type: str, side: str, amount: object, price: object = None, params: object = None
-        ) -> Any:
-            whole = amount if amount is None else int(str(amount))
-            return made(symbol, type, side, whole, price, params or {})
-
-        client.create_contract_order_request = with_whole_number
-
-
-class GateCCXT(CCXTAdapter):
-    """Gate through ccxt."""
-
-    venue = Venue(
-        id="gate",
-        display_name="Gate",
-        client_order_id_rule=ClientOrderIdRule(26, LETTERS),
-        by_client_id="id",
-        client_id_prefix="t-",
-        interval_source=IntervalSource.REPORTED,
-        candles_in_contracts=True,
-        settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
-    )
-
-
-class MEXCCCXT(CCXTAdapter):
-    """MEXC through ccxt."""
-
-    venue = Venue(
-        id="mexc",
-        display_name="MEXC",
-        by_client_id="param",
-        base_amount_buys={},
-        interval_source=IntervalSource.REPORTED,
-        candles_in_contracts=True,
-    )
-
-
-class CryptoComCCXT(CCXTAdapter):
-    """Crypto.com through ccxt. ccxt writes an interval of one hour whatever the venue does, so it is unknown here."""
-
-    venue = Venue(
-        id="cryptocom",
-        display_name="Crypto.com",
-        client_order_id_rule=ClientOrderIdRule(36, LETTERS + "-_"),
-        base_amount_buys={},
-        interval_source=None,
-    )
-
-
-class BitfinexCCXT(CCXTAdapter):
-    """Bitfinex through ccxt. Client order ids are numbers there."""
-
-    venue = Venue(
-        id="bitfinex",
-        display_name="Bitfinex",
-        client_order_id_rule=ClientOrderIdRule(15, "0123456789", "1"),
-        base_amount_buys={},
-        interval_source=None,
-    )

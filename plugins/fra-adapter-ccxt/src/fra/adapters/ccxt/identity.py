@@ -44,7 +44,7 @@ class CCXTIdentity(ExchangePluginInterface):
             display_name=f"{cls.venue.display_name} (ccxt)" if cls.venue.id else "ccxt",
             version="0.1.0",
             plugin_type=PluginType.CCXT,
-            capabilities=coarse(kinds),
+            capabilities=coarse(kinds, missing=cls.missing),
             client_order_id_rule=cls.venue.client_order_id_rule,
             markets=tuple(cls.venue.markets),
         )
@@ -55,7 +55,7 @@ class CCXTIdentity(ExchangePluginInterface):
 
         The host asks only after ``initialize()``, so what it sees is known without a connection and never changes.
         """
-        return coarse(self.kinds) if self._matrix is None else self._matrix
+        return coarse(self.kinds, missing=self.missing) if self._matrix is None else self._matrix
 
     @property
     def exchange_id(self) -> str:

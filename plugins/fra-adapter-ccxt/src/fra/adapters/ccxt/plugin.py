@@ -137,7 +137,7 @@ class CCXTAdapter(CCXTTrading):
         return interval.value
 
     def _kline(self, row: Sequence[object], symbol: Symbol, interval: KlineInterval) -> Kline:
-        made = convert.kline(row, symbol, interval, contracts=self.venue.candles_in_contracts)
+        made = convert.kline(row, symbol, interval, contracts=symbol.kind in self.venue.candles_in_contracts)
         return attrs.evolve(made, volume=made.volume / 2) if self._both_sides(symbol) else made
 
     # --- funding

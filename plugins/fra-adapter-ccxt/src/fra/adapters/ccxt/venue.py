@@ -22,6 +22,9 @@ KINDS: Final[Mapping[str, tuple[MarketKind, ...]]] = {
 }
 """The markets of a venue that names them no other way."""
 
+SWAPS: Final = frozenset({MarketKind.LINEAR_SWAP, MarketKind.INVERSE_SWAP})
+INVERSE: Final = frozenset({MarketKind.INVERSE_SWAP})
+
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 _RULE: Final = ClientOrderIdRule(32, LETTERS)
@@ -44,7 +47,7 @@ class Venue:
     amount, None where there is none. ``margin_mode_param`` says that the margin mode belongs to each order.
 
     Data: ``interval_source`` says what ccxt's ``interval`` of a funding rate is, None that it is not to be trusted;
-    ``candles_in_contracts`` and ``volumes_in_contracts`` that candles and tickers of swaps count them;
+    ``candles_in_contracts`` are the kinds whose candles count them, ``volumes_in_contracts`` says so of all tickers;
     ``candle_volume`` where a raw candle has its contracts (in a list, in a table), where ccxt takes something else;
     ``counts_both_sides`` that volumes and trades of swaps count buyers and sellers both;
     ``book_depths`` what may be asked for, per market if
@@ -77,9 +80,9 @@ class Venue:
     margin_mode_param: bool = False
 
     interval_source: IntervalSource | None = IntervalSource.REPORTED
-    candles_in_contracts: bool = False
+    candles_in_contracts: frozenset[MarketKind] = frozenset()
     volumes_in_contracts: bool = False
-    candle_volume: tuple[int, str] | None = None
+    candle_volume: Mapping[MarketKind, tuple[int, str]] = {}
     counts_both_sides: bool = False
     book_depths: tuple[int, ...] | Mapping[str, tuple[int, ...]] = ()
     stream_depth: int | None = None

@@ -55,6 +55,8 @@ class BitfinexPlugin(BitfinexCCXT):
         settings={"options": {"fetchOrderBook": {"precision": "P0"}}},
     )
 
+    missing = frozenset()
+
     @classmethod
     def describe(cls) -> ExchangeMetadata:
         return attrs.evolve(super().describe(), name="bitfinex", display_name="Bitfinex")

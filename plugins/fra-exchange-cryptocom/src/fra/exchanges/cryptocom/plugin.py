@@ -54,6 +54,8 @@ class CryptoComPlugin(CryptoComCCXT):
         super().__init__(config)
         self._schedules: dict[str, Schedule] = {}
 
+    missing = frozenset()
+
     @classmethod
     def describe(cls) -> ExchangeMetadata:
         return attrs.evolve(super().describe(), name="cryptocom", display_name="Crypto.com")

@@ -84,6 +84,8 @@ class GatePlugin(GateCCXT):
         book_depths={"spot": (1000, 500, 100, 50, 20, 10), **dict.fromkeys(SETTLES, (300, 100, 50, 20, 10))},
     )
 
+    missing = frozenset()
+
     @classmethod
     def describe(cls) -> ExchangeMetadata:
         return attrs.evolve(super().describe(), name=cls.venue.id, display_name=cls.venue.display_name)
@@ -130,8 +132,6 @@ class GatePlugin(GateCCXT):
         """A contract is ``quanto_multiplier`` coins, or one dollar where that is 0."""
         info = market.get("info") or {}
         if market.get("swap"):
-            if market["settle"] not in (market["base"], market["quote"]):
-                raise Refused(f"a quanto contract: it settles in {market['settle']}")
             name = str(market["settleId"]).lower()
             if name not in self.markets:
                 raise Refused(f"the market {name} is not configured")

@@ -1,0 +1,163 @@
+"""Six more exchanges that are registered by name; a package each knows the rest of their differences."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fra.adapters.ccxt.capabilities import ACCOUNT, everywhere
+from fra.adapters.ccxt.plugin import CCXTAdapter
+from fra.adapters.ccxt.symbols import Market, Refused
+from fra.adapters.ccxt.venue import LETTERS, SWAPS, Venue
+from fra.core import (
+    ClientOrderIdRule,
+    IntervalSource,
+    MarketKind,
+    Operation,
+    RefusedInstrument,
+    Symbol,
+    SymbolList,
+)
+
+_SPOT: Final = (MarketKind.SPOT,)
+_LINEAR: Final = (MarketKind.LINEAR_SWAP,)
+_PROTOBUF: Final = (
+    Operation.SUBSCRIBE_TICKER,
+    Operation.SUBSCRIBE_TRADES,
+    Operation.SUBSCRIBE_KLINES,
+)
+"""MEXC's spot streams, which ccxt decodes with a package that it does not bring."""
+
+
+class BitgetCCXT(CCXTAdapter):
+    """Bitget through ccxt: spot and linear perpetual swaps. It counts coin-margined contracts in base coin, which ccxt
+    calls one contract of one quote coin: they are refused by name.
+    """
+
+    venue = Venue(
+        id="bitget",
+        display_name="Bitget",
+        markets={"spot": _SPOT, "linear": _LINEAR},
+        types={"spot": "spot", "linear": "swap"},
+        wallet_of={"spot": "spot", "linear": "swap"},
+        by_client_id="param",
+        interval_source=IntervalSource.REPORTED,
+        margin_mode_param=True,
+        settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
+    )
+
+    def take_markets(self) -> SymbolList:
+        made = super().take_markets()
+        made.refused += tuple(
+            RefusedInstrument(
+                str(market["id"]), "Bitget counts coin-margined contracts in base coin, not in quote coin"
+            )
+            for market in self.client.markets.values()
+            if market.get("swap") and market.get("inverse")
+        )
+        return made
+
+
+class KuCoinCCXT(CCXTAdapter):
+    """KuCoin through ccxt: spot and futures."""
+
+    venue = Venue(
+        id="kucoin",
+        display_name="KuCoin",
+        by_client_id="param",
+        base_amount_buys={},
+        interval_source=IntervalSource.REPORTED,
+        candles_in_contracts=SWAPS,
+        book_depths=(20, 100),
+    )
+
+    def adjust(self, client: Any) -> None:
+        """ccxt compares the contracts of an order with 1, which it cannot do with the text of an exact amount. They are
+        whole numbers; ``create_order`` has refused others.
+        """
+        made = client.create_contract_order_request
+
+        def with_whole_number(
+            symbol: str, type: str, side: str, amount: object, price: object = None, params: object = None
+        ) -> Any:
+            whole = amount if amount is None else int(str(amount))
+            return made(symbol, type, side, whole, price, params or {})
+
+        client.create_contract_order_request = with_whole_number
+
+
+class GateCCXT(CCXTAdapter):
+    """Gate through ccxt. What ccxt misreads of its orders and its account is mended in fra-exchange-gate, and refused
+    here; so are contracts that settle in a coin that they neither trade nor are priced in, which ccxt calls inverse.
+    """
+
+    missing = everywhere(ACCOUNT)
+
+    venue = Venue(
+        id="gate",
+        display_name="Gate",
+        client_order_id_rule=ClientOrderIdRule(26, LETTERS),
+        by_client_id="id",
+        client_id_prefix="t-",
+        interval_source=IntervalSource.REPORTED,
+        candles_in_contracts=SWAPS,
+        settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
+    )
+
+    def make_symbol(self, market: Market, name: str) -> Symbol:
+        """Raises Refused for a quanto contract, whose amounts are neither base nor quote coin."""
+        if market.get("swap") and market["settle"] not in (market["base"], market["quote"]):
+            raise Refused(f"a quanto contract: it settles in {market['settle']}")
+        return super().make_symbol(market, name)
+
+
+class MEXCCCXT(CCXTAdapter):
+    """MEXC through ccxt. What ccxt misreads of its orders, its account and its streamed books is mended in
+    fra-exchange-mexc, and refused here.
+    """
+
+    missing = everywhere((*ACCOUNT, Operation.SUBSCRIBE_ORDERBOOK)) | frozenset(
+        (operation, MarketKind.SPOT) for operation in _PROTOBUF
+    )
+
+    venue = Venue(
+        id="mexc",
+        display_name="MEXC",
+        by_client_id="param",
+        base_amount_buys={},
+        interval_source=IntervalSource.REPORTED,
+        candles_in_contracts=SWAPS,
+    )
+
+
+class CryptoComCCXT(CCXTAdapter):
+    """Crypto.com through ccxt. ccxt writes an interval of one hour whatever the venue does, so it is unknown here. What
+    it misreads of orders and the account is mended in fra-exchange-cryptocom, and refused here.
+    """
+
+    missing = everywhere(ACCOUNT)
+
+    venue = Venue(
+        id="cryptocom",
+        display_name="Crypto.com",
+        client_order_id_rule=ClientOrderIdRule(36, LETTERS + "-_"),
+        base_amount_buys={},
+        interval_source=None,
+    )
+
+
+class BitfinexCCXT(CCXTAdapter):
+    """Bitfinex through ccxt. Client order ids are numbers there. What ccxt misreads of orders, the account, books and
+    settled rates (a snapshot of a rate is no settlement) is mended in fra-exchange-bitfinex, and refused here.
+    """
+
+    missing = everywhere(
+        (*ACCOUNT, Operation.GET_ORDERBOOK, Operation.SUBSCRIBE_ORDERBOOK, Operation.GET_FUNDING_RATE_HISTORY)
+    )
+
+    venue = Venue(
+        id="bitfinex",
+        display_name="Bitfinex",
+        client_order_id_rule=ClientOrderIdRule(15, "0123456789", "1"),
+        base_amount_buys={},
+        interval_source=None,
+    )
