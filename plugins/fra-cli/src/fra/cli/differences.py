@@ -119,14 +119,6 @@ RULES: Final[tuple[Rule, ...]] = (
         lambda native, ccxt: isinstance(native, int) and isinstance(ccxt, int) and ccxt > native,
     ),
     Rule(
-        "profit-not-realised",
-        "in Bybit's unified account ours counts the profit and loss of open positions, with which one can trade; ccxt"
-        " gives the wallet without",
-        _cells(get_balance="free total"),
-        lambda native, ccxt: native is not None and ccxt is not None,
-        frozenset({"bybit"}),
-    ),
-    Rule(
         "order-update-time",
         "ccxt takes the time of creation where the venue tells another for the last change, or the other way round",
         _cells(get_open_orders="timestamp_ms created_ms"),
