@@ -1,0 +1,71 @@
+"""Whatever a native venue streams: sound items, garbage that is told of, and a stream that comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+from fuzz_play import INPUTS, play_all
+from fuzz_streams import CHANNELS, StreamBench, stream_benches
+
+FRAMES_AN_INPUT = 2
+"""A connection brings at least so many frames that were never sent so, on the average."""
+CONNECTIONS = 10
+"""After so many the venue speaks plainly again, and the stream must be live."""
+
+
+class Played:
+    """The channels of one adapter in a loop of their own."""
+
+    def __init__(self, venue: str) -> None:
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        self.venue = venue
+        self.benches = self._runner.run(self._stack.enter_async_context(stream_benches(venue)))
+
+    def begin(self, bench: StreamBench) -> None:
+        self._runner.run(bench.use())
+        self._runner.run(bench.recover())
+
+    def play(self, bench: StreamBench, data: bytes) -> int:
+        return self._runner.run(bench.input(data))
+
+    def recover(self, bench: StreamBench) -> None:
+        self._runner.run(bench.recover())
+
+    def end(self, bench: StreamBench) -> None:
+        if bench.source is not None:
+            self._runner.run(bench.source.close())
+            bench.source = None
+
+    def close(self) -> None:
+        self._runner.run(self._stack.aclose())
+        self._runner.close()
+
+
+@pytest.fixture(scope="module", params=["binance", "bybit", "htx", "okx"])
+def venue(request: pytest.FixtureRequest) -> Iterator[Played]:
+    played = Played(request.param)
+    yield played
+    played.close()
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_whatever_is_streamed_only_sound_items_come_and_the_stream_comes_back(venue: Played, channel: str) -> None:
+    bench = venue.benches[channel]
+    venue.begin(bench)
+    changed, played = 0, 0
+
+    def play(data: bytes) -> None:
+        nonlocal changed, played
+        changed += venue.play(bench, data)
+        played += 1
+        if played % CONNECTIONS == 0:
+            venue.recover(bench)
+
+    play_all(play, inputs=max(CONNECTIONS, INPUTS // FRAMES_AN_INPUT), size=60, batch=CONNECTIONS)
+    venue.recover(bench)
+    venue.end(bench)
+    assert changed > 0

@@ -1,0 +1,49 @@
+"""How many inputs are drawn, and what each may cost."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Callable
+from typing import Final
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+INPUTS: Final = int(os.environ.get("FRA_FUZZ_INPUTS", "1000"))
+"""Inputs for each parser. The first thousand are the same every time."""
+BATCH: Final = 50
+"""Inputs that hypothesis draws as one: drawing a single one costs more than most parsers do."""
+SIZE: Final = 24
+"""Bytes that pick what is done to one message."""
+SECONDS: Final = 5.0
+"""Of processor time that one input may cost; the most costly one costs a hundredth."""
+MEGABYTES: Final = 400
+"""That the process may grow by, from the first input of a parser to its last."""
+
+
+def play_all(play: Callable[[bytes], object], *, inputs: int = INPUTS, size: int = SIZE, batch: int = BATCH) -> None:
+    """Play so many inputs; what fails is made as small as it can be."""
+
+    @settings(
+        max_examples=max(1, inputs // batch),
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    @given(st.binary(min_size=batch * size, max_size=batch * size))
+    def batches(data: bytes) -> None:
+        for begin in range(0, len(data), size):
+            before = time.process_time()
+            play(data[begin : begin + size])
+            spent = time.process_time() - before
+            assert spent < SECONDS, f"one input took {spent:.1f} s"
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    batches()
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert grown < MEGABYTES, f"the process grew by {grown:.0f} MB"
