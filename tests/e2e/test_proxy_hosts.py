@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -290,3 +291,28 @@ async def test_trades_that_were_published_while_nobody_listened_are_a_gap_and_go
                 gaps += 1
     assert gaps == 1
     assert len(set(seen)) == len(seen)
+
+
+async def test_a_client_that_stands_still_holds_up_nobody_and_goes_on(stage: Stage, tmp_path: Path) -> None:
+    await stage.host()
+    trader = await stage.client()
+    options = {"servers": [stage.broker.url], "target": "main"}
+    config = tmp_path / "slow.toml"
+    config.write_text(_toml({"far": {"exchange_id": VENUE, "plugin": "proxy", "options": options}}), encoding="utf-8")
+    arguments = ["-m", "fra.core.main", "trades", LINEAR, "--watch", "--json", "--config", str(config)]
+    slow = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert slow.stdout is not None
+        before = json.loads(await slow.stdout.readline())["timestamp_ms"]
+        slow.send_signal(signal.SIGSTOP)
+        trades = trader.handle.subscribe_trades(LINEAR)
+        async with asyncio.timeout(20):
+            seen = [await anext(trades) for _ in range(15)]
+        assert len({trade.id for trade in seen}) == len(seen)
+        slow.send_signal(signal.SIGCONT)
+        async with asyncio.timeout(20):
+            while json.loads(await slow.stdout.readline()).get("timestamp_ms", before) < seen[-1].timestamp_ms:
+                pass
+    finally:
+        slow.kill()
+        await slow.wait()

@@ -99,9 +99,9 @@ class World:
         await self._stack.enter_async_context(manager)
         return manager
 
-    async def host(self, handle: ExchangeHandle, *, target: str, **broker: Any) -> Hosting:
+    async def host(self, handle: ExchangeHandle, *, target: str, account: bool = True, **broker: Any) -> Hosting:
         """Serve ``handle``, and return when it is served or stands by. ``broker`` is how the host logs in there."""
-        hosting = Hosting(self.server, handle, target, **broker)
+        hosting = Hosting(self.server, handle, target, account=account, **broker)
         await self._stack.enter_async_context(hosting.running())
         return hosting
 
@@ -126,10 +126,13 @@ class World:
 class Hosting:
     """A host of one exchange in this process."""
 
-    def __init__(self, server: NatsServer, handle: ExchangeHandle, target: str, **broker: Any) -> None:
+    def __init__(
+        self, server: NatsServer, handle: ExchangeHandle, target: str, *, account: bool, **broker: Any
+    ) -> None:
         self._server = server
         self._handle = handle
         self._target = target
+        self._account = account
         self.active = asyncio.Event()
         self.standing_by = asyncio.Event()
         self.broker = server.broker(**broker)
@@ -148,7 +151,7 @@ class Hosting:
                 subjects,
                 self.lease,
                 now_ms=lambda: time.time_ns() // 1_000_000,
-                account=True,
+                account=self._account,
                 kept_for=3600,
                 on_state=self._on_state,
             )

@@ -51,9 +51,16 @@ class BrokerOptions:
 @final
 @attrs.frozen(kw_only=True)
 class ProxyOptions(BrokerOptions):
-    """A hosted exchange. ``target`` is its name on its host (default: the name of this instance)."""
+    """A hosted exchange. ``target`` is its name on its host (default: the name of this instance).
+
+    ``market_targets`` are hosts of the same exchange for its public data alone: what is asked or streamed of a symbol
+    comes from the one that the symbol's name falls to, so that any number of clients agree without asking.
+    """
 
     target: str | None = attrs.field(default=None, metadata={"help": "its name where `fra serve` runs"})
+    market_targets: tuple[str, ...] = attrs.field(
+        default=(), metadata={"help": "hosts that share the public data of this exchange, symbol by symbol"}
+    )
     silence: float = attrs.field(
         default=5.0,
         validator=attrs.validators.gt(0),

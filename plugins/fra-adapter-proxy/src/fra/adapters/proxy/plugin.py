@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any, cast, final
 
 from fra.adapters.proxy import wire
@@ -18,6 +19,7 @@ from fra.adapters.proxy.subjects import Subjects
 from fra.core import (
     Balance,
     BookView,
+    ConnectionStatus,
     ErrorRaised,
     ExchangeCapabilities,
     ExchangeConfig,
@@ -67,6 +69,7 @@ class ProxyExchange(ExchangePluginInterface):
         super().__init__(config)
         self._broker: Broker | None = None
         self._link: Link | None = None
+        self._markets: dict[str, Link] = {}
         self._description: Description | None = None
 
     @property
@@ -100,30 +103,43 @@ class ProxyExchange(ExchangePluginInterface):
             timeout=self.config.timeout,
             report=self._report,
         )
-        self._link = Link(
-            self._broker,
-            Subjects(options.target or self.config.name),
+        self._link = self._make_link(self._broker, options.target or self.config.name, self.context.connection_changed)
+        self._markets = {
+            target: self._make_link(self._broker, target, lambda status, reason: None)
+            for target in options.market_targets
+        }
+
+    def _make_link(
+        self, broker: Broker, target: str, on_status: Callable[[ConnectionStatus, str | None], None]
+    ) -> Link:
+        return Link(
+            broker,
+            Subjects(target),
             timeout=self.config.timeout,
-            silence=options.silence,
+            silence=self.options.silence,
             now_ms=self.context.now_ms,
-            on_status=self.context.connection_changed,
+            on_status=on_status,
         )
 
     async def connect(self) -> None:
         """Reach the broker, and the host through it. Raises ExchangeConnectionError when nobody serves the target."""
         assert self._broker is not None
         await self._broker.connect()
-        self._description = await self._describe()
+        self._description = await self._describe(self.link)
         await self.link.start(self._description.epoch)
+        for link in self._markets.values():
+            await link.start((await self._describe(link)).epoch)
 
-    async def _describe(self) -> Description:
-        what = f"what {self.link.subjects.target!r} is"
-        answer = await self.link.put(self.link.subjects.describe, Nothing(), Description, what=what)
+    async def _describe(self, link: Link) -> Description:
+        what = f"what {link.subjects.target!r} is"
+        answer = await link.put(link.subjects.describe, Nothing(), Description, what=what)
         description = cast("Description", answer)
         wire.check_version(description.version)
         return description
 
     async def disconnect(self) -> None:
+        for link in self._markets.values():
+            await link.stop()
         if self._link is not None:
             await self._link.stop()
         if self._broker is not None:
@@ -156,9 +172,23 @@ class ProxyExchange(ExchangePluginInterface):
             )
         )
 
-    async def _ask(self, operation: Operation, **arguments: object) -> Any:
+    def market(self, symbol: Symbol) -> Link:
+        """Who serves the public data of ``symbol``: of all market targets the one with the highest hash of both names.
+
+        One target more or less moves only the symbols that it gets or had (rendezvous hashing).
+        """
+        if not self._markets:
+            return self.link
+        return self._markets[max(self._markets, key=lambda target: sha256(f"{target} {symbol.name}".encode()).digest())]
+
+    async def _ask(self, operation: Operation, *, link: Link | None = None, **arguments: object) -> Any:
         remote: Remote = REMOTE[operation]
-        return await self.link.ask(self.link.subjects.call(operation), remote, what=operation.value, **arguments)
+        link = link or self.link
+        return await link.ask(link.subjects.call(operation), remote, what=operation.value, **arguments)
+
+    async def _ask_of(self, symbol: Symbol, operation: Operation, **arguments: object) -> Any:
+        """Public data of one symbol."""
+        return await self._ask(operation, link=self.market(symbol), symbol=symbol.name, **arguments)
 
     # --- market data
 
@@ -166,16 +196,16 @@ class ProxyExchange(ExchangePluginInterface):
         return wire.as_symbols(await self._ask(Operation.GET_SYMBOLS))
 
     async def get_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> OrderBook:
-        return wire.as_book(symbol.name, await self._ask(Operation.GET_ORDERBOOK, symbol=symbol.name, depth=depth))
+        return wire.as_book(symbol.name, await self._ask_of(symbol, Operation.GET_ORDERBOOK, depth=depth))
 
     async def get_ticker(self, symbol: Symbol) -> Ticker:
-        return cast("Ticker", await self._ask(Operation.GET_TICKER, symbol=symbol.name))
+        return cast("Ticker", await self._ask_of(symbol, Operation.GET_TICKER))
 
     async def get_tickers(self, symbols: Sequence[Symbol] | None = None) -> Sequence[Ticker]:
         return cast("list[Ticker]", await self._ask(Operation.GET_TICKERS, symbols=_names(symbols)))
 
     async def get_trades(self, symbol: Symbol, *, limit: int | None = None) -> Sequence[Trade]:
-        return cast("list[Trade]", await self._ask(Operation.GET_TRADES, symbol=symbol.name, limit=limit))
+        return cast("list[Trade]", await self._ask_of(symbol, Operation.GET_TRADES, limit=limit))
 
     async def get_klines(
         self,
@@ -186,13 +216,11 @@ class ProxyExchange(ExchangePluginInterface):
         until: int | None = None,
         limit: int | None = None,
     ) -> Sequence[Kline]:
-        answer = self._ask(
-            Operation.GET_KLINES, symbol=symbol.name, interval=interval, since=since, until=until, limit=limit
-        )
+        answer = self._ask_of(symbol, Operation.GET_KLINES, interval=interval, since=since, until=until, limit=limit)
         return cast("list[Kline]", await answer)
 
     async def get_funding_rate(self, symbol: Symbol) -> FundingRate:
-        return cast("FundingRate", await self._ask(Operation.GET_FUNDING_RATE, symbol=symbol.name))
+        return cast("FundingRate", await self._ask_of(symbol, Operation.GET_FUNDING_RATE))
 
     async def get_funding_rates(self, symbols: Sequence[Symbol] | None = None) -> Sequence[FundingRate]:
         return cast("list[FundingRate]", await self._ask(Operation.GET_FUNDING_RATES, symbols=_names(symbols)))
@@ -200,8 +228,8 @@ class ProxyExchange(ExchangePluginInterface):
     async def get_funding_rate_history(
         self, symbol: Symbol, *, since: int | None = None, until: int | None = None, limit: int | None = None
     ) -> Sequence[FundingRate]:
-        answer = await self._page(Operation.GET_FUNDING_RATE_HISTORY, symbol, since, until, limit)
-        return cast("list[FundingRate]", answer)
+        answer = self._ask_of(symbol, Operation.GET_FUNDING_RATE_HISTORY, since=since, until=until, limit=limit)
+        return cast("list[FundingRate]", await answer)
 
     async def _page(
         self, operation: Operation, symbol: Symbol | None, since: int | None, until: int | None, limit: int | None
@@ -292,7 +320,7 @@ class ProxyExchange(ExchangePluginInterface):
     def subscribe_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> StreamSource[BookView]:
         """Each frame is what changed since the one before; the host leaves out what it had no time to send."""
         wanted = Open(Operation.SUBSCRIBE_ORDERBOOK, symbol.name, depth=depth)
-        return cast("StreamSource[BookView]", remote_stream(self.link, wanted).source)
+        return cast("StreamSource[BookView]", remote_stream(self.market(symbol), wanted).source)
 
     def subscribe_trades(self, symbol: Symbol) -> StreamSource[Trade]:
         return cast("StreamSource[Trade]", self._stream(Operation.SUBSCRIBE_TRADES, symbol))
@@ -302,13 +330,13 @@ class ProxyExchange(ExchangePluginInterface):
 
     def subscribe_klines(self, symbol: Symbol, interval: KlineInterval) -> StreamSource[Kline]:
         wanted = Open(Operation.SUBSCRIBE_KLINES, symbol.name, interval=interval)
-        return cast("StreamSource[Kline]", remote_stream(self.link, wanted).source)
+        return cast("StreamSource[Kline]", remote_stream(self.market(symbol), wanted).source)
 
     def subscribe_funding_rate(self, symbol: Symbol) -> StreamSource[FundingRate]:
         return cast("StreamSource[FundingRate]", self._stream(Operation.SUBSCRIBE_FUNDING_RATE, symbol))
 
     def _stream(self, operation: Operation, symbol: Symbol) -> StreamSource[object]:
-        return remote_stream(self.link, Open(operation, symbol.name)).source
+        return remote_stream(self.market(symbol), Open(operation, symbol.name)).source
 
     def subscribe_user_data(self) -> StreamSource[UserEvent]:
         """The events that the host publishes and the broker keeps."""
