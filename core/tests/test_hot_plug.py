@@ -395,6 +395,18 @@ async def test_what_is_installed_is_followed(program) -> None:
         assert await program.version("a") == "2"
 
 
+async def test_it_goes_on_after_a_folder_was_gone_and_is_back(program) -> None:
+    program.local("kraken")
+    program.write(exchange("a"))
+    async with watching(program) as following:
+        elsewhere = program.plugins.rename(program.plugins.with_name("elsewhere"))
+        program.file.write_text(program.file.read_text() + "\n")
+        assert "there is no folder" in str((await following(stopped=())).refused)
+        elsewhere.rename(program.plugins)
+        program.write(exchange("a"), exchange("b"))
+        await following(started=("b",))
+
+
 async def test_watching_ends_with_the_manager(program) -> None:
     program.write()
     manager = PluginManager.from_config(program.file)

@@ -589,6 +589,41 @@ async def test_what_ends_at_the_old_plugin_meanwhile_ends_for_its_consumers(kit)
         assert reload.new.closed == [("trades", SPOT)]
 
 
+@pytest.mark.parametrize("when", ["before it begins", "before the swap"])
+async def test_an_old_stream_that_breaks_in_the_middle_is_a_gap(kit, when: str) -> None:
+    async with reloading(kit) as reload:
+        trades = reload.handle.subscribe_trades(SPOT)
+        old = reload.old.sources["trades", SPOT]
+        old.publish(trade(1))
+        if when == "before it begins":
+            old.set_status(StreamStatus.RECOVERING)
+        await reload.begin("trades")
+        old.set_status(StreamStatus.RECOVERING)
+        reload.new.sources["trades", SPOT].publish(trade(4))
+        await reload.end()
+        assert (await anext(trades)).id == "t1"
+        with pytest.raises(StreamGap):
+            await anext(trades)
+        assert ((await anext(trades)).id, trades.status) == ("t4", StreamStatus.LIVE)
+
+
+async def test_an_old_stream_that_breaks_after_the_new_one_has_caught_up_is_none(kit) -> None:
+    async with reloading(kit) as reload:
+        trades, books = reload.handle.subscribe_trades(SPOT), reload.handle.subscribe_orderbook(SPOT)
+        old = reload.old.sources["trades", SPOT]
+        old.publish(trade(1))
+        reload.old.sources["orderbook", SPOT].publish(view(kit, 100, 1))
+        await reload.begin("trades", "orderbook")
+        for source in (old, reload.new.sources["trades", SPOT]):
+            source.publish(trade(2))
+        old.set_status(StreamStatus.RECOVERING)
+        reload.new.sources["trades", SPOT].publish(trade(3))
+        reload.new.sources["orderbook", SPOT].publish(view(kit, 100, 1))
+        await reload.end()
+        assert ids([await anext(trades) for _ in range(3)]) == ["t1", "t2", "t3"]
+        assert (trades.status, books.status, kit.heard(StreamGapped)) == (StreamStatus.LIVE, StreamStatus.LIVE, [])
+
+
 async def test_old_plugins_are_forgotten(kit) -> None:
     class Mortal(kit.Memory):
         def __init__(self, config):

@@ -248,9 +248,13 @@ class PluginManager:
             file=lambda: self.config_manager.source,
             folder=lambda: self.config_manager.plugins.folder,
             settle=settle,
+            raised=self._raised,
         )
         self._watches.add(watch)
         return watch
+
+    def _raised(self, where: str, error: FraError) -> None:
+        self.events.emit(ErrorRaised(exchange="", timestamp_ms=now_ms(), where=where, error=error))
 
     async def _stop(self, reasons: Mapping[str, FraError | None]) -> None:
         """Close these, for a reason or because nobody wants them; those that are built on others go before them."""

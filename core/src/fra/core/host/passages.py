@@ -55,7 +55,7 @@ class Passage(Generic[T]):
         self._committed = False
         self._taken = False
         self._over = False
-        self._old_ended = False
+        self._old_lost = feed.was_live and not self.is_required
         self._late = False
         self._ready_at: float | None = None
         self._old_at: float | None = None
@@ -178,12 +178,10 @@ class Passage(Generic[T]):
         if ready_at is not None:
             if seam.holds:
                 return 0.0, True
-            if not seam.exact:
+            if self._old_lost or not seam.exact:
                 return 0.0, False
             if not seam.waits:
                 return ready_at + self._overlap, True
-        if self._old_ended:
-            return 0.0, False
         return until, False
 
     def _take_over(self, *, forced: bool) -> None:
@@ -250,12 +248,15 @@ class Passage(Generic[T]):
             self.leave()
 
     def old_status(self, status: StreamStatus, error: ExchangeError | None) -> None:
+        # What it misses from here on, the new one has only if it was there already, and that cannot be shown.
+        if status is StreamStatus.LIVE:
+            self._old_lost = False
+        elif status is not StreamStatus.STALE:
+            self._old_lost = True
         if not self._committed:
             self.feed.tell_status(status, error)
             if status in _ENDED:
                 self.undo()
-        elif status in (*_ENDED, StreamStatus.RECOVERING):
-            self._old_ended = True
         self._look()
 
     def new_status(self, status: StreamStatus, error: ExchangeError | None) -> None:

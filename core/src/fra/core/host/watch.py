@@ -11,12 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, final
 
-from fra.core.contract.errors import ConfigError
+from fra.core.contract.errors import ConfigError, FraError
 from fra.core.host.hotplug import Changes
 from fra.core.host.local_plugins import SUFFIX
 
 _METADATA: Final = (".dist-info", ".egg-info", ".egg-link", ".pth")
 _KEPT: Final = 100
+_UP: Final = 5.0
+_AGAIN: Final = 1.0
 _LONGEST: Final = 30.0
 """Seconds for which an installation may be half there; one that never gets a RECORD is taken as it is."""
 
@@ -37,11 +39,14 @@ class Watch:
         file: Callable[[], Path | None],
         folder: Callable[[], Path | None],
         settle: float,
+        raised: Callable[[str, FraError], None],
     ) -> None:
         self._refresh = refresh
         self._file = file
         self._folder = folder
         self._settle = settle
+        self._raised = raised
+        self._seen: _State = frozenset()
         self._told: deque[Changes] = deque(maxlen=_KEPT)
         self._more = asyncio.Event()
         self._ready = asyncio.Event()
@@ -56,13 +61,12 @@ class Watch:
                 f"changes can be followed with the library watchfiles, which cannot be imported: {error}",
                 cure='pip install "fra-core[watch]", or await manager.refresh() yourself',
             ) from None
+        self._seen = self._state()
         self._task = asyncio.create_task(self._run(), name="fra watch")
         self._task.add_done_callback(lambda task: self._more.set())
         ready = asyncio.create_task(self._ready.wait())
-        await asyncio.wait((ready, self._task), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((ready, self._task), timeout=_UP, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
-        if self._task.done():
-            self._task.result()
         return self
 
     async def __aexit__(
@@ -83,10 +87,7 @@ class Watch:
 
     async def __anext__(self) -> Changes:
         while not self._told:
-            if self._task is None:
-                raise StopAsyncIteration
-            if self._task.done():
-                self._task.result()
+            if self._task is None or self._task.done():
                 raise StopAsyncIteration
             self._more.clear()
             await self._more.wait()
@@ -95,41 +96,52 @@ class Watch:
     # --- following
 
     async def _run(self) -> None:
+        """Follow, and go on following whatever goes wrong."""
+        while True:
+            try:
+                await self._follow()
+            except Exception as error:
+                failure = error if isinstance(error, FraError) else FraError(f"{type(error).__name__}: {error}")
+                self._raised("following changes", failure)
+                await asyncio.sleep(_AGAIN)
+
+    async def _follow(self) -> None:
+        """Look at the present places, until there are others."""
         from watchfiles import Change, awatch
 
-        while True:
-            file, folder = self._file(), self._folder()
-            places = _places(file, folder)
+        file, folder = self._file(), self._folder()
+        places = _places(file, folder)
 
-            def is_ours(change: Change, path: str, file: Path | None = file, folder: Path | None = folder) -> bool:
-                return _is_ours(path, file, folder)
+        def is_ours(change: Change, path: str) -> bool:
+            return _is_ours(path, file, folder)
 
-            stop = asyncio.Event()
-            before = self._state()
-            changes = awatch(
-                *places,
-                watch_filter=is_ours,
-                recursive=False,
-                stop_event=stop,
-                debounce=200,
-                step=50,
-                rust_timeout=200,
-                yield_on_timeout=True,
-            )
-            try:
-                async for _ in changes:
-                    # The first time-out says that the watch is up; what happened until then is seen by comparing.
-                    self._ready.set()
-                    after = self._state()
-                    if after == before:
-                        continue
-                    before = await self._settled(before, after)
+        stop = asyncio.Event()
+        changes = awatch(
+            *places,
+            watch_filter=is_ours,
+            recursive=False,
+            stop_event=stop,
+            debounce=200,
+            step=50,
+            rust_timeout=200,
+            yield_on_timeout=True,
+        )
+        is_first = True
+        try:
+            async for some in changes:
+                # The first time-out says that it looks; what happened until then is seen by comparing.
+                if not (some or is_first):
+                    continue
+                is_first = False
+                self._ready.set()
+                if (state := self._state()) != self._seen:
+                    self._seen = await self._settled(self._seen, state)
                     await self._look()
-                    if _places(self._file(), self._folder()) != places:
-                        break
-            finally:
-                stop.set()
-                await changes.aclose()
+                if _places(self._file(), self._folder()) != places:
+                    return
+        finally:
+            stop.set()
+            await changes.aclose()
 
     async def _look(self) -> None:
         changes = await self._refresh()
@@ -174,7 +186,9 @@ class Watch:
 def _places(file: Path | None, folder: Path | None) -> tuple[str, ...]:
     """The folders to look at: the file's own, since editors replace a file, and those from which Python imports."""
     installed = (path for path in sys.path if os.path.isdir(path) and _holds_distributions(path))
-    others = (str(path) for path in (None if file is None else file.absolute().parent, folder) if path is not None)
+    others = (
+        str(path) for path in (None if file is None else file.absolute().parent, folder) if path and path.is_dir()
+    )
     return tuple(dict.fromkeys((*others, *installed)))
 
 
