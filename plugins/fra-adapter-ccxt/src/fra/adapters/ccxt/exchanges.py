@@ -271,7 +271,13 @@ class HTXCCXT(CCXTAdapter):
         point=urls.htx,
         book_depths=(150,),
     )
-    missing = frozenset((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind)
+    # Of linear swaps ccxt asks one rate at a time only, though its `has` says otherwise.
+    missing = frozenset(
+        (
+            *((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind),
+            (Operation.GET_FUNDING_RATES, MarketKind.LINEAR_SWAP),
+        )
+    )
 
     def refused(self, answer: object) -> bool:
         """ccxt lets codes of /v5 pass that it does not know: an order would be taken for sent, a setting for made."""
