@@ -18,6 +18,7 @@ from fra.testkit.conformance import Topic
 from fra.testkit.outcomes import Broken, NotClaimed, ensure
 
 _TICK_S = 0.001
+"""How often a status is looked at; one that may pass within a moment is looked at on every turn of the loop."""
 
 
 class StreamsConformance(Topic):
@@ -119,7 +120,7 @@ class StreamsConformance(Topic):
             await stream.until(lambda: stream.valid_books, "a valid book")
             at = len(stream.items)
             async with bench.faulty("cut"):
-                await stream.until(lambda: stream.hurt_since(at), "a cut stream to say so")
+                await stream.until(lambda: stream.hurt_since(at), "a cut stream to say so", tick=0)
             at = len(stream.items)
             await stream.until(lambda: stream.valid_books_since(at), "the book to come back after a cut")
 
@@ -130,7 +131,7 @@ class StreamsConformance(Topic):
         async with following(bench, Operation.SUBSCRIBE_TRADES, kind) as stream:
             await stream.until(lambda: stream.items, "a trade")
             async with bench.faulty("cut"):
-                await stream.until(lambda: stream.status is not StreamStatus.LIVE, "a cut stream to say so")
+                await stream.until(lambda: stream.status is not StreamStatus.LIVE, "a cut stream to say so", tick=0)
             at = len(stream.items)
             await stream.until(lambda: len(stream.items) > at, "trades to go on after a cut")
             before, after = ({trade.id for trade in part} for part in (stream.items[:at], stream.items[at:]))
@@ -145,7 +146,7 @@ class StreamsConformance(Topic):
             await stream.until(lambda: stream.valid_books, "a valid book")
             at = len(stream.items)
             async with bench.faulty("lose_book_update", symbol):
-                await stream.until(lambda: stream.hurt_since(at), "a lost update of the book to be noticed")
+                await stream.until(lambda: stream.hurt_since(at), "a lost update of the book to be noticed", tick=0)
             at = len(stream.items)
             await stream.until(lambda: stream.valid_books_since(at), "the book to be mended after a lost update")
 
@@ -207,14 +208,20 @@ class Following:
         return self.status is not StreamStatus.LIVE or any(place >= at for place in self.invalid)
 
     async def until(
-        self, condition: Callable[[], object], what: str, *, within: float | None = None, of: str = ""
+        self,
+        condition: Callable[[], object],
+        what: str,
+        *,
+        within: float | None = None,
+        of: str = "",
+        tick: float = _TICK_S,
     ) -> None:
-        """Wait for it. Raises Broken when it does not come."""
+        """Wait for it, looking every ``tick`` seconds. Raises Broken when it does not come."""
         seconds = self.bench.venue.patience if within is None else within
         try:
             async with asyncio.timeout(seconds):
                 while not condition():  # noqa: ASYNC110 - a status is not announced
-                    await asyncio.sleep(_TICK_S)
+                    await asyncio.sleep(tick)
         except TimeoutError:
             raise Broken(
                 f"waited {seconds:g} s in vain for {what}{of and f' ({of})'}: it is {self.status.value}"
