@@ -8,9 +8,7 @@ from contextlib import asynccontextmanager
 from fra.testkit import Conformance, VenueUnderTest
 
 MEMBERS = {"one": {"plugin": "paper", "options": {"seed": 5}}, "two": {"plugin": "paper", "options": {"seed": 5}}}
-CROSSED = (
-    "levels of two members may have one price, and their best may cross; test_aggregated_paper holds them in order"
-)
+CROSSED = "levels of two members may have one price, and their best may cross: test_aggregated_paper has their order"
 
 
 class TestAggregated(Conformance):

@@ -56,26 +56,33 @@ class Listing:
     parts: Mapping[str, Part]
 
 
-def listings(
-    members: Mapping[str, Sequence[Symbol]], which: Literal["common", "all"]
-) -> tuple[dict[str, Listing], Mapping[tuple[str, str], str]]:
-    """By our name; and (member, its name) → our name. ``members`` are in the order in which names are chosen."""
-    found: dict[Key, dict[str, Symbol]] = {}
-    for member, symbols in members.items():
-        for symbol in symbols:
-            group = found.setdefault(_key(symbol), {})
-            if member in group:  # it lists both 1000PEPE and PEPE: they are two
-                group = found.setdefault((symbol.name,), {})
-            group[member] = symbol
-    made: dict[str, Listing] = {}
-    names: dict[tuple[str, str], str] = {}
-    for symbols_by_member in found.values():
-        if which == "common" and len(symbols_by_member) < len(members):
-            continue
-        listing = _listing(symbols_by_member)
-        made.setdefault(listing.symbol.name, listing)
-        names |= {(member, part.symbol.name): listing.symbol.name for member, part in listing.parts.items()}
-    return made, names
+class Listings:
+    """All instruments, by our name; and (member, its name) → our name. A name, once chosen, stays."""
+
+    def __init__(self) -> None:
+        self.by_name: Mapping[str, Listing] = {}
+        self.names: Mapping[tuple[str, str], str] = {}
+        self._chosen: dict[Key, str] = {}
+
+    def update(self, members: Mapping[str, Sequence[Symbol]], which: Literal["common", "all"]) -> None:
+        """From what the members list now; where they differ, the first of them names it."""
+        found: dict[Key, dict[str, Symbol]] = {}
+        for member, symbols in members.items():
+            for symbol in symbols:
+                group = found.setdefault(_key(symbol), {})
+                if member in group:  # it lists both 1000PEPE and PEPE: they are two
+                    group = found.setdefault((symbol.name,), {})
+                group[member] = symbol
+        made: dict[str, Listing] = {}
+        names: dict[tuple[str, str], str] = {}
+        for key, by_member in found.items():
+            if which == "common" and len(by_member) < len(members):
+                continue
+            name = self._chosen.setdefault(key, next(iter(by_member.values())).name)
+            listing = _listing(by_member, name)
+            made.setdefault(listing.symbol.name, listing)
+            names |= {(member, part.symbol.name): listing.symbol.name for member, part in listing.parts.items()}
+        self.by_name, self.names = made, names
 
 
 def _key(symbol: Symbol) -> Key:
@@ -86,8 +93,8 @@ def _key(symbol: Symbol) -> Key:
     return (symbol.kind, symbol.asset, rest)
 
 
-def _listing(symbols: Mapping[str, Symbol]) -> Listing:
-    first = next(iter(symbols.values()))
+def _listing(symbols: Mapping[str, Symbol], name: str) -> Listing:
+    first = next((symbol for symbol in symbols.values() if symbol.name == name), next(iter(symbols.values())))
     parts = {
         member: Part(symbol, scale=Decimal(1) if symbol.inverse else symbol.multiplier / first.multiplier)
         for member, symbol in symbols.items()

@@ -8,9 +8,9 @@ from typing import Final, TypeVar
 import attrs
 
 from fra.adapters.aggregated import books, funding, tickers
-from fra.adapters.aggregated.books import AggregatedBook, AggregatedView, Source
+from fra.adapters.aggregated.books import AggregatedBook, Source
 from fra.adapters.aggregated.funding import FundingSpread, MemberFunding
-from fra.adapters.aggregated.listings import Listing, listings
+from fra.adapters.aggregated.listings import Listing, Listings
 from fra.adapters.aggregated.members import Answers, Members, failure
 from fra.adapters.aggregated.options import AggregatedOptions
 from fra.adapters.aggregated.orders import RESERVED
@@ -68,8 +68,7 @@ class AggregatedMarket(ExchangePluginInterface):
     def __init__(self, config: ExchangeConfig) -> None:
         super().__init__(config)
         self._can = ExchangeCapabilities()
-        self._listed: Mapping[str, Listing] = {}
-        self._names: Mapping[tuple[str, str], str] = {}
+        self.listed = Listings()
         self._alive: tuple[str, ...] | None = None
 
     # --- what it is
@@ -132,7 +131,7 @@ class AggregatedMarket(ExchangePluginInterface):
         """A member was opened, or its connection changed."""
         opened = self.members.opened()
         self._can = _capabilities(member.handle for member in opened if member.handle is not None)
-        self._listed, self._names = listings({m.name: m.symbols for m in opened}, self.options.symbols)
+        self.listed.update({member.name: member.symbols for member in opened}, self.options.symbols)
         troubles = {name: why for name, member in self.members.all.items() if (why := member.trouble) is not None}
         alive = tuple(name for name in self.members.all if name not in troubles)
         if alive == self._alive:
@@ -169,7 +168,7 @@ class AggregatedMarket(ExchangePluginInterface):
 
     def listing(self, symbol: Symbol | str) -> Listing:
         """Raises SymbolNotFound when no member lists it any more."""
-        found = self._listed.get(str(symbol))
+        found = self.listed.by_name.get(str(symbol))
         if found is None:
             raise SymbolNotFound(f"no member lists {symbol} now", exchange=self.config.name)
         return found
@@ -227,7 +226,7 @@ class AggregatedMarket(ExchangePluginInterface):
         for name, symbols in answers.good.items():
             self.members.all[name].symbols = symbols
         self._changed()
-        return SymbolList(listing.symbol for listing in self._listed.values())
+        return SymbolList(listing.symbol for listing in self.listed.by_name.values())
 
     async def get_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> OrderBook:
         """An :class:`AggregatedBook`."""
@@ -274,7 +273,7 @@ class AggregatedMarket(ExchangePluginInterface):
     def _wanted(self, symbols: Sequence[Symbol] | None, fits: Callable[[Symbol], bool]) -> dict[str, Listing]:
         if symbols is not None:
             return {symbol.name: self.listing(symbol) for symbol in symbols}
-        return {name: listing for name, listing in self._listed.items() if fits(listing.symbol)}
+        return {name: listing for name, listing in self.listed.by_name.items() if fits(listing.symbol)}
 
     async def get_trades(self, symbol: Symbol, *, limit: int | None = None) -> list[Trade]:
         """The latest of all members, oldest first; ids are ``member/id``."""
@@ -342,21 +341,21 @@ class AggregatedMarket(ExchangePluginInterface):
 
     def subscribe_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> StreamSource[BookView]:
         """An :class:`AggregatedView` at each change of a member's book, and when one is lost or grows stale."""
-        listing = self.listing(symbol)
+        name = symbol.name
 
         def subscribe(member: str, handle: ExchangeHandle) -> Subscription[OrderBook]:
-            return handle.subscribe_orderbook(listing.parts[member].symbol.name, depth=depth)
+            return handle.subscribe_orderbook(self._its(name, member), depth=depth)
 
         def keep(member: str, item: object) -> Source | None:
             assert isinstance(item, BookView)  # what the listeners of books are given
-            return Source(listing.parts[member], item.snapshot(depth)) if item.valid else None
+            return Source(self.listing(name).parts[member], item.snapshot(depth)) if item.valid else None
 
         def compose(sources: Mapping[str, Source], missing: Mapping[str, str]) -> BookView:
-            return self._view(listing, sources, missing)
+            return books.consolidated(name, sources, missing, quorum=self.quorum, now_ms=self.context.now_ms())
 
         merged: Newest[OrderBook, Source, BookView] = Newest(
             self.members,
-            self._streaming(listing, Operation.SUBSCRIBE_ORDERBOOK),
+            self._streaming(symbol, Operation.SUBSCRIBE_ORDERBOOK),
             subscribe,
             keep=keep,
             compose=compose,
@@ -366,20 +365,15 @@ class AggregatedMarket(ExchangePluginInterface):
         )
         return merged.source
 
-    def _view(self, listing: Listing, sources: Mapping[str, Source], missing: Mapping[str, str]) -> AggregatedView:
-        return books.consolidated(
-            listing.symbol.name, sources, missing, quorum=self.quorum, now_ms=self.context.now_ms()
-        )
-
     def subscribe_ticker(self, symbol: Symbol) -> StreamSource[Ticker]:
         """An :class:`AggregatedTicker` at each change of a member's."""
-        listing = self.listing(symbol)
+        name = symbol.name
         merged: Newest[Ticker, Ticker, Ticker] = Newest(
             self.members,
-            self._streaming(listing, Operation.SUBSCRIBE_TICKER),
-            lambda member, handle: handle.subscribe_ticker(listing.parts[member].symbol.name),
+            self._streaming(symbol, Operation.SUBSCRIBE_TICKER),
+            lambda member, handle: handle.subscribe_ticker(self._its(name, member)),
             keep=lambda member, item: item if isinstance(item, Ticker) else None,
-            compose=lambda rows, missing: _ticker(listing, rows, missing),
+            compose=lambda rows, missing: _ticker(self.listing(name), rows, missing),
             empty=False,
             quorum=self.quorum,
             max_age=self.options.max_age,
@@ -388,13 +382,13 @@ class AggregatedMarket(ExchangePluginInterface):
 
     def subscribe_funding_rate(self, symbol: Symbol) -> StreamSource[FundingRate]:
         """A :class:`FundingSpread` at each change of a member's rate; how old one may be its own stream says."""
-        listing = self.listing(symbol)
+        name = symbol.name
         merged: Newest[FundingRate, FundingRate, FundingRate] = Newest(
             self.members,
-            self._streaming(listing, Operation.SUBSCRIBE_FUNDING_RATE),
-            lambda member, handle: handle.subscribe_funding_rate(listing.parts[member].symbol.name),
+            self._streaming(symbol, Operation.SUBSCRIBE_FUNDING_RATE),
+            lambda member, handle: handle.subscribe_funding_rate(self._its(name, member)),
             keep=lambda member, item: item if isinstance(item, FundingRate) else None,
-            compose=lambda rows, missing: _spread(listing, rows, missing),
+            compose=lambda rows, missing: _spread(self.listing(name), rows, missing),
             empty=False,
             quorum=self.quorum,
             max_age=0.0,
@@ -403,18 +397,29 @@ class AggregatedMarket(ExchangePluginInterface):
 
     def subscribe_trades(self, symbol: Symbol) -> StreamSource[Trade]:
         """Every trade of every member; ids are ``member/id``."""
-        listing = self.listing(symbol)
+        name = symbol.name
         merged: Everything[Trade, Trade] = Everything(
             self.members,
-            self._streaming(listing, Operation.SUBSCRIBE_TRADES),
-            lambda member, handle: handle.subscribe_trades(listing.parts[member].symbol.name),
-            convert=lambda member, trade: _trade(listing, member, trade),
+            self._streaming(symbol, Operation.SUBSCRIBE_TRADES),
+            lambda member, handle: handle.subscribe_trades(self._its(name, member)),
+            convert=lambda member, trade: _trade(self.listing(name), member, trade),
             quorum=self.quorum,
         )
         return merged.source
 
-    def _streaming(self, listing: Listing, operation: Operation) -> dict[str, None]:
-        return dict.fromkeys(self.able(operation, listing.symbol.kind, listing.parts))
+    def _its(self, name: str, member: str) -> str:
+        return self.listing(name).parts[member].symbol.name
+
+    def _streaming(self, symbol: Symbol, operation: Operation) -> Callable[[], list[str]]:
+        """Who is to be in such a stream, as of now: those that list it and can, and those of whom nobody knows."""
+
+        def names() -> list[str]:
+            parts = self.listing(symbol).parts
+            among = [name for name, member in self.members.all.items() if name in parts or member.handle is None]
+            return self.able(operation, symbol.kind, among)
+
+        names()  # a symbol that is gone is told now
+        return names
 
 
 def _capabilities(handles: Iterable[ExchangeHandle]) -> ExchangeCapabilities:

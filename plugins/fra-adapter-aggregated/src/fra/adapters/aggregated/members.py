@@ -21,13 +21,14 @@ from fra.core import (
     NotSupported,
     Operation,
     PluginContext,
-    StreamStatus,
     StreamStatusChanged,
     Symbol,
 )
 
 R = TypeVar("R")
 
+_KNOWN_SOON: Final = 1.0
+"""Seconds in which the stream of an account without credentials has said so: no request is needed for that."""
 _AGAIN: Final = 2.0
 """Seconds before a member that could not be opened is tried again."""
 
@@ -155,7 +156,7 @@ class Members:
             return member.handle
         self.retry()
         why = str(member.error) if member.error is not None else "it has not started yet"
-        raise ExchangeConnectionError(f"{name} cannot be asked: {why}", sent=False, exchange=name)
+        raise ExchangeConnectionError(f"it cannot be asked: {why}", sent=False, exchange=name)
 
     async def ask(
         self, names: Iterable[str], work: Callable[[str, ExchangeHandle], Awaitable[R]], *, timed: bool = True
@@ -179,7 +180,7 @@ class Members:
         except FraError as error:
             return error
         except TimeoutError:
-            return ExchangeConnectionError(f"{name} did not answer within {self.timeout:g} s", exchange=name)
+            return ExchangeConnectionError(f"no answer within {self.timeout:g} s", exchange=name)
 
 
 @attrs.frozen
@@ -201,12 +202,14 @@ async def _has_account(handle: ExchangeHandle) -> bool:
     """Whether it follows an account: its stream is not refused for want of credentials."""
     if not handle.capabilities.support(Operation.SUBSCRIBE_USER_DATA):
         return False
+    stream = handle.subscribe_user_data()
     try:
-        stream = handle.subscribe_user_data()
+        async with asyncio.timeout(_KNOWN_SOON):
+            await stream.ready()
     except (NotSupported, ExchangeAuthError):
         return False
-    try:
-        await asyncio.sleep(0)
-        return not (stream.status is StreamStatus.FAILED and isinstance(stream.error, ExchangeAuthError))
+    except (FraError, TimeoutError):
+        pass  # it has one, which is not there yet
     finally:
         await stream.close()
+    return True

@@ -29,6 +29,7 @@ from fra.adapters.aggregated.routing import Venue
 from fra.adapters.aggregated.streams import Everything
 from fra.core import (
     Balance,
+    ExchangeAuthError,
     ExchangeConfig,
     ExchangeConnectionError,
     ExchangeHandle,
@@ -73,7 +74,12 @@ class AggregatedExchange(AggregatedMarket):
         """The members that have an account and can do it, or cannot be asked."""
         among = None if symbol is None else self._at(symbol)
         names = self.able(operation, None if symbol is None else symbol.kind, among)
-        return [name for name in names if (member := self.members.all[name]).handle is None or member.has_account]
+        found = [name for name in names if (member := self.members.all[name]).handle is None or member.has_account]
+        if not any(member.has_account for member in self.members.all.values()) and not found:
+            raise ExchangeAuthError(
+                "no member has an account", exchange=self.config.name, cure="give a member its keys in fra.toml"
+            )
+        return found
 
     def _at(self, symbol: Symbol) -> list[str]:
         """The members that list it, and those of which nobody knows."""
@@ -100,8 +106,8 @@ class AggregatedExchange(AggregatedMarket):
 
     def _ours_of(self, member: str, name: str) -> tuple[str, Units]:
         """Our name of a member's symbol, and its units; its own name for one that is none of ours."""
-        ours = self._names.get((member, name))
-        return (name, SAME) if ours is None else (ours, self._listed[ours].parts[member])
+        ours = self.listed.names.get((member, name))
+        return (name, SAME) if ours is None else (ours, self.listed.by_name[ours].parts[member])
 
     # --- account
 
@@ -454,7 +460,7 @@ class AggregatedExchange(AggregatedMarket):
         until: int | None = None,
         limit: int | None = None,
     ) -> Sequence[Fill]:
-        """Of all members; ids are ``member/id``."""
+        """Of all members; ids are ``member/id``. Fills of a split order name the part that they are of."""
         answers = await self._ask_accounts(
             Operation.GET_TRADE_HISTORY,
             symbol,
@@ -468,9 +474,9 @@ class AggregatedExchange(AggregatedMarket):
         order = self._ledger.of_child(member, fill.client_order_id)
         if order is None:
             return made
-        return attrs.evolve(
-            made, client_order_id=order.request.client_order_id, order_id=order.order().id or made.order_id
-        )
+        if len(order.parts) > 1:  # it is of one part, and proves nothing of the others
+            return attrs.evolve(made, client_order_id=None)
+        return attrs.evolve(made, client_order_id=order.request.client_order_id)
 
     @staticmethod
     def _once(orders: Iterable[Order]) -> list[Order]:
@@ -487,13 +493,12 @@ class AggregatedExchange(AggregatedMarket):
 
         Balances are those of a member's wallet (``okx-main/trading``), positions are :class:`MemberPosition`.
         """
-        names = dict.fromkeys(self._accounts(Operation.SUBSCRIBE_USER_DATA))
         merged: Everything[UserEvent, UserEvent] = Everything(
             self.members,
-            names,
+            lambda: self._accounts(Operation.SUBSCRIBE_USER_DATA),
             lambda member, handle: handle.subscribe_user_data(),
             convert=self._event,
-            quorum=len(names) if self.options.quorum is None else min(self.options.quorum, len(names)),
+            quorum=self.options.quorum,
         )
         return merged.source
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 from fra.adapters.aggregated.members import Members
@@ -35,25 +36,32 @@ class Merged(ABC, Generic[M, T]):
     def __init__(
         self,
         members: Members,
-        names: Mapping[str, object],
+        names: Callable[[], Sequence[str]],
         subscribe: Callable[[str, ExchangeHandle], Subscription[M]],
         *,
-        quorum: int,
+        quorum: int | None,
         max_age: float,
     ) -> None:
+        """``names`` says who is to be in it, and may say more of them later. ``quorum`` None: all of them."""
         self.source: StreamSource[T] = StreamSource(close=self._close)
         self._members = members
-        self._names = tuple(names)
+        self._who = names
+        self._names: tuple[str, ...] = ()
         self._subscribe = subscribe
         self._quorum = quorum
         self._max_age = max_age
         self._subscriptions: dict[str, Subscription[M]] = {}
         self._forget = members.on_change(self._on_change)
         self._tasks = {asyncio.create_task(self._sweep(), name="sweep merged stream")}
-        for name in self._names:
-            self._open(name)
+        self._open_all()
 
     # --- members
+
+    def _open_all(self) -> None:
+        with contextlib.suppress(FraError):  # a symbol that is gone at every member: those who were there stay
+            self._names = tuple(self._who())
+        for name in self._names:
+            self._open(name)
 
     def _open(self, name: str) -> None:
         if name in self._subscriptions or self._members.all[name].handle is None:
@@ -70,16 +78,15 @@ class Merged(ABC, Generic[M, T]):
         """Take what it says."""
 
     def _on_change(self, name: str) -> None:
+        self._open_all()
         if name in self._names:
-            self._open(name)
             self._look()
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP)
             self._members.retry()
-            for name in self._names:
-                self._open(name)
+            self._open_all()
             self._look()
 
     def troubles(self) -> dict[str, str]:
@@ -111,11 +118,12 @@ class Merged(ABC, Generic[M, T]):
 
     def _settle(self, troubles: Mapping[str, str]) -> bool:
         """Say whether enough of them are there; whether they are."""
-        enough = len(self._names) - len(troubles) >= self._quorum
+        quorum = len(self._names) if self._quorum is None else min(self._quorum, len(self._names))
+        enough = len(self._names) - len(troubles) >= quorum
         started = self.source.status is not StreamStatus.STARTING
         if not enough and (started or len(troubles) == len(self._names)):
             said = "; ".join(f"{name}: {why}" for name, why in troubles.items())
-            error = ExchangeConnectionError(f"{len(self._names) - len(troubles)} of {self._quorum} members: {said}")
+            error = ExchangeConnectionError(f"{len(self._names) - len(troubles)} of {quorum} members: {said}")
             if self.source.status is not StreamStatus.RECOVERING or str(self.source.error) != str(error):
                 self.source.set_status(StreamStatus.RECOVERING, error)
         return enough
@@ -138,7 +146,7 @@ class Newest(Merged[M, T], Generic[M, K, T]):
     def __init__(
         self,
         members: Members,
-        names: Mapping[str, object],
+        names: Callable[[], Sequence[str]],
         subscribe: Callable[[str, ExchangeHandle], Subscription[M]],
         *,
         keep: Callable[[str, object], K | None],
@@ -201,11 +209,11 @@ class Everything(Merged[M, T], Generic[M, T]):
     def __init__(
         self,
         members: Members,
-        names: Mapping[str, object],
+        names: Callable[[], Sequence[str]],
         subscribe: Callable[[str, ExchangeHandle], Subscription[M]],
         *,
         convert: Callable[[str, M], T | None],
-        quorum: int,
+        quorum: int | None,
     ) -> None:
         self._convert = convert
         super().__init__(members, names, subscribe, quorum=quorum, max_age=0.0)
