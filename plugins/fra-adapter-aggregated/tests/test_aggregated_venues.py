@@ -74,7 +74,7 @@ async def world(
             )
         if dead is not None:
             venues.venues[dead].refuse_connections(requests=True)
-        settings = {"members": list(exchanges), "member_timeout": 1.0, **options}
+        settings = {"members": list(exchanges), **options}
         exchanges["both"] = {"plugin": "aggregated", "options": settings, "timeout": timeout}
         async with PluginManager.from_config({"exchanges": exchanges}) as manager:
             yield World(venues, accounts, manager)
@@ -202,7 +202,7 @@ async def test_a_member_that_is_killed_leaves_the_book_and_comes_back() -> None:
 
 
 async def test_a_member_that_is_frozen_blocks_nobody_and_its_quotes_leave() -> None:
-    async with world(max_age=0.5) as w, w.both.subscribe_orderbook(SWAP, depth=5) as books:
+    async with world(max_age=0.5, member_timeout=1.0) as w, w.both.subscribe_orderbook(SWAP, depth=5) as books:
         await until(books, lambda book: len(book.members) == 2)
         okx = w.venue("okx")
         okx.go_silent()
@@ -227,7 +227,7 @@ async def test_a_member_that_is_frozen_blocks_nobody_and_its_quotes_leave() -> N
 
 
 async def test_with_a_quorum_what_is_there_is_summed_and_says_who_is_missing() -> None:
-    async with world(quorum=1) as w:
+    async with world(quorum=1, member_timeout=1.0) as w:
         w.venue("okx").delay_answers(60)
         (usdt,) = [row for row in await w.both.get_balance() if row.asset == "USDT"]
         assert isinstance(usdt, SummedBalance)

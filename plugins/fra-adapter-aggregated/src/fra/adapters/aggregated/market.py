@@ -115,8 +115,8 @@ class AggregatedMarket(ExchangePluginInterface):
         self.members = Members(names, self.context, timeout=options.member_timeout, changed=self._changed)
 
     async def connect(self) -> None:
-        """Start the members, as many as start in time. Raises when they are fewer than the quorum."""
-        await self.members.open()
+        """Start the members; those that take longer than the time-out join later. Raises below the quorum."""
+        await self.members.open(within=self.config.timeout)
         if len(self.members.opened()) < self.quorum:
             bad = {name: member.error for name, member in self.members.all.items() if member.error is not None}
             raise failure(bad, f"fewer than {self.quorum} members could be opened")

@@ -87,10 +87,10 @@ class Members:
 
     # --- opening
 
-    async def open(self) -> None:
-        """Start all of them, and wait until each has started or failed, or had its time."""
+    async def open(self, *, within: float) -> None:
+        """Start all of them, and wait until each has started or failed, at most ``within`` seconds."""
         tasks = [self._begin(member) for member in self.all.values()]
-        await asyncio.wait(tasks, timeout=self.timeout)
+        await asyncio.wait(tasks, timeout=within)
 
     def _begin(self, member: Member) -> asyncio.Task[None]:
         if member.opening is None or (member.opening.done() and member.handle is None):
@@ -202,14 +202,10 @@ async def _has_account(handle: ExchangeHandle) -> bool:
     """Whether it follows an account: its stream is not refused for want of credentials."""
     if not handle.capabilities.support(Operation.SUBSCRIBE_USER_DATA):
         return False
-    stream = handle.subscribe_user_data()
     try:
-        async with asyncio.timeout(_KNOWN_SOON):
-            await stream.ready()
+        async with asyncio.timeout(_KNOWN_SOON), handle.subscribe_user_data():
+            return True
     except (NotSupported, ExchangeAuthError):
         return False
     except (FraError, TimeoutError):
-        pass  # it has one, which is not there yet
-    finally:
-        await stream.close()
-    return True
+        return True  # it has one, which is not there yet
