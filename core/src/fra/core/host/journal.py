@@ -53,6 +53,11 @@ class DurableJournal(OrderJournal, Protocol):
         JournalError; then nothing may be sent.
         """
 
+
+@runtime_checkable
+class LendableJournal(DurableJournal, Protocol):
+    """One that can be given back before the end."""
+
     async def let_go(self) -> None:
         """Nothing is open and nothing was sent: others may write. Until :meth:`claim` is called again."""
 

@@ -16,7 +16,7 @@ from fra.core.contract.events import ErrorRaised, Event
 from fra.core.contract.orders import Order, OrderRequest, OrderStatus
 from fra.core.contract.symbol import Symbol
 from fra.core.host.failures import Failures
-from fra.core.host.journal import UNSETTLED, DurableJournal, JournalEntry, MemoryJournal, OrderJournal
+from fra.core.host.journal import UNSETTLED, DurableJournal, JournalEntry, LendableJournal, MemoryJournal, OrderJournal
 from fra.core.host.recovery import Answer, Intent, OrderFate, RecoveredOrder, Recovery
 from fra.core.host.tracker import OrderTracker
 
@@ -97,7 +97,7 @@ class Outcomes:
                 for entry in left:
                     self._adopt(Intent(entry, journal, left=True))
 
-    async def _let_go(self, journal: DurableJournal) -> None:
+    async def _let_go(self, journal: LendableJournal) -> None:
         """Whoever only reads must not keep the account from who trades on it."""
         async with self._claiming:
             if journal is self._journal and self._claimed and not (self._open or self._wanted or self._closing):
@@ -233,7 +233,7 @@ class Outcomes:
             self._settled.append(intent.recovered(answer.fate, found, answer.reason))
         status = OrderStatus.REJECTED if order is None else order.status
         await self.note(intent, status, order=found, reason=answer.reason)
-        if intent.left and not (self._open or self._wanted) and isinstance(intent.journal, DurableJournal):
+        if intent.left and not (self._open or self._wanted) and isinstance(intent.journal, LendableJournal):
             self._run(self._writing, self._let_go(intent.journal), f"fra journal of {self._exchange}")
 
     async def recover(self) -> Sequence[RecoveredOrder]:
