@@ -284,6 +284,23 @@ async def test_a_stream_that_fails_at_the_new_plugin_leaves_the_old_one_at_work(
         assert (trades.status, reload.new.disconnects) == (StreamStatus.LIVE, 1)
 
 
+async def test_a_stream_that_neither_plugin_has_yet_does_not_stop_a_reload(kit) -> None:
+    class Second(kit.Memory):
+        def subscribe_trades(self, symbol):
+            if len(self.instances) > 1:
+                raise ExchangeAuthError("no rights")
+            return super().subscribe_trades(symbol)
+
+    async with reloading(kit, Second) as reload:
+        trades = reload.handle.subscribe_trades(SPOT)
+        old = reload.old.sources["trades", SPOT]
+        await reload.begin()
+        assert old.status is StreamStatus.STARTING
+        await reload.end()
+        with pytest.raises(ExchangeAuthError, match="no rights"):
+            await anext(trades)
+
+
 async def test_generators_pass_over_too(kit) -> None:
     published: list[asyncio.Queue[Trade]] = []
     ended = []
@@ -555,7 +572,7 @@ async def test_a_shutdown_in_the_middle_closes_both(kit) -> None:
         new = reload.new
         async with asyncio.timeout(1):
             await reload.manager.shutdown()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(ConfigError, match="closed meanwhile"):
             await reload.task
         assert (reload.old.disconnects, new.disconnects) == (1, 1)
         assert (reload.old.sources, new.sources) == ({}, {})

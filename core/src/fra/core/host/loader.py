@@ -105,6 +105,8 @@ class PluginLoader:
             try:
                 await asyncio.shield(task)
             except asyncio.CancelledError:
+                if task.cancelled():
+                    raise ConfigError(f"{name!r} was closed meanwhile", path=f"exchanges.{name}") from None
                 task.cancel()  # undone, or brought to its end at once
                 await asyncio.wait([task])
                 raise

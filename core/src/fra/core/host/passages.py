@@ -175,6 +175,8 @@ class Passage(Generic[T]):
     def _due(self, until: float) -> tuple[float, bool]:
         """When to take over if nothing happens before, and whether consumers will not notice it then."""
         seam, ready_at = self.seam, self._ready_at
+        if not self.feed.was_live:
+            return 0.0, True  # nothing has come yet, so that nothing can be missed
         if ready_at is not None:
             if seam.holds:
                 return 0.0, True

@@ -232,8 +232,10 @@ class StreamHub:
         try:
             passage.open(plugin)
         except Exception as error:
-            if is_required and plugin is not self._plugin:
-                raise
+            if plugin is not self._plugin:
+                if is_required:
+                    raise
+                return  # it is asked once more when it serves
             feed.pump.source.fail(self.failures.of_exchange(error, str(feed.key)))
             return
         self._passages.append(passage)
