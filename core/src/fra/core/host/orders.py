@@ -22,6 +22,7 @@ from fra.core.contract.errors import (
     FraError,
     NotSupported,
     OrderOutcomeUnknown,
+    OrderVetoed,
     StreamGap,
     SymbolNotFound,
 )
@@ -46,6 +47,7 @@ _REFUSALS: Final = (
     ExchangeAuthError,
     ExchangeRateLimitError,
     NotSupported,
+    OrderVetoed,
     SymbolNotFound,
 )
 """What says for certain that no order came to be."""
