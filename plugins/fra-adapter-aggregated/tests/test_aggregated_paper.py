@@ -22,6 +22,7 @@ from fra.adapters.aggregated import (
 )
 from fra.core import (
     ConfigError,
+    ExchangeAPIError,
     ExchangeHandle,
     Fill,
     InvalidOrder,
@@ -29,14 +30,18 @@ from fra.core import (
     Operation,
     Order,
     OrderNotFound,
+    OrderOutcomeUnknown,
+    OrderProposed,
     OrderRequest,
     OrderStatus,
     OrderType,
+    OrderVetoed,
     PluginManager,
     Position,
     Side,
     TimeInForce,
     UserEvent,
+    hookimpl,
 )
 
 SPOT, SWAP = "BTC/USDT", "BTC/USDT:USDT"
@@ -253,6 +258,29 @@ async def test_what_one_member_refuses_of_a_split_order_is_told_and_sent_nowhere
         assert "two: " in made.reason
         assert len(await manager.get_plugin("one").get_order_history(SPOT)) == 1
         assert await manager.get_plugin("two").get_order_history(SPOT) == []
+
+
+async def test_an_order_of_which_no_part_was_taken_is_refused_and_not_unknown() -> None:
+    hedged = {"seed": 5, "position_mode": "hedge"}  # there an order must name its side
+    async with running({"route": "split"}, one=hedged, two={"seed": 5, "balances": {"USDT": 1}}) as (both, _):
+        offered = sum(level.amount for level in (await both.get_orderbook(SWAP, depth=6)).asks)
+        amount = both.symbol(SWAP).round_amount(offered)
+        with pytest.raises(ExchangeAPIError, match=r"no order came of it: one: .*; two: ") as error:
+            await both.create_order(order(amount=amount))
+        assert not isinstance(error.value, OrderOutcomeUnknown)
+
+
+async def test_a_veto_of_a_member_is_a_veto() -> None:
+    class Desk:
+        @hookimpl
+        def veto_order(self, event: OrderProposed) -> str | None:
+            return "not today" if event.exchange == "one" else None
+
+    async with running() as (both, manager):
+        manager.events.add_hook(Desk(), "desk")
+        with pytest.raises(OrderVetoed, match="not today"):
+            await both.create_order(order(exchange="one"))
+        assert (await both.create_order(order(exchange="two"))).status is OrderStatus.FILLED
 
 
 async def test_a_resting_order_is_found_and_cancelled_by_either_id() -> None:

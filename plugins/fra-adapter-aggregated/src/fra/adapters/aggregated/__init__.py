@@ -4,11 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from fra.adapters.aggregated.accounts import MemberPosition, SummedBalance, SummedPosition
     from fra.adapters.aggregated.books import AggregatedBook, AggregatedView, MemberLevel
     from fra.adapters.aggregated.funding import FundingSpread, MemberFunding
     from fra.adapters.aggregated.options import AggregatedOptions
     from fra.adapters.aggregated.plugin import AggregatedExchange
+    from fra.adapters.aggregated.sums import MemberPosition, SummedBalance, SummedPosition
     from fra.adapters.aggregated.tickers import AggregatedTicker
 
 __all__ = [
@@ -34,9 +34,9 @@ _HOMES: Final = {
     "FundingSpread": "funding",
     "MemberFunding": "funding",
     "MemberLevel": "books",
-    "MemberPosition": "accounts",
-    "SummedBalance": "accounts",
-    "SummedPosition": "accounts",
+    "MemberPosition": "sums",
+    "SummedBalance": "sums",
+    "SummedPosition": "sums",
 }
 
 if not TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import Final, TypeVar
 
 import attrs
 
-from fra.adapters.aggregated import accounts, routing
-from fra.adapters.aggregated.accounts import ALL, BY_MEMBER, MemberPosition
-from fra.adapters.aggregated.listings import SAME, Listing, Part, Units
-from fra.adapters.aggregated.market import AggregatedMarket, page
+from fra.adapters.aggregated import routing, sums
+from fra.adapters.aggregated.holdings import AggregatedAccounts
+from fra.adapters.aggregated.listings import Listing, Part
+from fra.adapters.aggregated.market import page
 from fra.adapters.aggregated.members import Answers, failure
 from fra.adapters.aggregated.orders import (
     Known,
@@ -20,7 +20,6 @@ from fra.adapters.aggregated.orders import (
     Placed,
     child_id,
     fill_of,
-    member_id,
     newest_first,
     split_id,
     whole_of,
@@ -28,17 +27,14 @@ from fra.adapters.aggregated.orders import (
 from fra.adapters.aggregated.routing import Venue
 from fra.adapters.aggregated.streams import Everything
 from fra.core import (
-    Balance,
-    ExchangeAuthError,
+    ExchangeAPIError,
     ExchangeConfig,
     ExchangeConnectionError,
+    ExchangeError,
     ExchangeHandle,
     Fill,
     FraError,
-    FundingPayment,
     InvalidOrder,
-    MarginMode,
-    NotSupported,
     Operation,
     Order,
     OrderNotFound,
@@ -46,7 +42,6 @@ from fra.core import (
     OrderRequest,
     OrderStatus,
     Position,
-    PositionMode,
     PriceLevel,
     StreamSource,
     Symbol,
@@ -61,139 +56,12 @@ _DEPTH: Final = 50
 """Levels a side that are looked at to choose a member."""
 
 
-class AggregatedExchange(AggregatedMarket):
+class AggregatedExchange(AggregatedAccounts):
     """Several configured exchanges as one."""
 
     def __init__(self, config: ExchangeConfig) -> None:
         super().__init__(config)
         self._ledger = Ledger()
-
-    # --- asking accounts
-
-    def _accounts(self, operation: Operation, symbol: Symbol | None = None) -> list[str]:
-        """The members that have an account and can do it, or cannot be asked."""
-        among = None if symbol is None else self._at(symbol)
-        names = self.able(operation, None if symbol is None else symbol.kind, among)
-        found = [name for name in names if (member := self.members.all[name]).handle is None or member.has_account]
-        if not any(member.has_account for member in self.members.all.values()) and not found:
-            raise ExchangeAuthError(
-                "no member has an account", exchange=self.config.name, cure="give a member its keys in fra.toml"
-            )
-        return found
-
-    def _at(self, symbol: Symbol) -> list[str]:
-        """The members that list it, and those of which nobody knows."""
-        parts = self.listing(symbol).parts
-        return [name for name, member in self.members.all.items() if name in parts or member.handle is None]
-
-    async def _ask_accounts(
-        self,
-        operation: Operation,
-        symbol: Symbol | None,
-        work: Callable[[str, ExchangeHandle, str | None], Awaitable[R]],
-    ) -> Answers[R]:
-        """``work`` with every account, by its own name of ``symbol``. Raises unless all answer, or the quorum."""
-        names = self._accounts(operation, symbol)
-        parts: Mapping[str, Part] = {} if symbol is None else self.listing(symbol).parts
-
-        async def one(name: str, handle: ExchangeHandle) -> R:
-            part = parts.get(name)
-            return await work(name, handle, None if part is None else part.symbol.name)
-
-        answers = await self.members.ask(names, one)
-        wanted = len(names) if self.options.quorum is None else min(self.options.quorum, len(names))
-        return self.enough(answers, max(wanted, 1), operation)
-
-    def _ours_of(self, member: str, name: str) -> tuple[str, Units]:
-        """Our name of a member's symbol, and its units; its own name for one that is none of ours."""
-        ours = self.listed.names.get((member, name))
-        return (name, SAME) if ours is None else (ours, self.listed.by_name[ours].parts[member])
-
-    # --- account
-
-    async def get_balance(self, market: str | None = None) -> Sequence[Balance]:
-        """Without ``market`` one :class:`SummedBalance` an asset; ``"members"``: every wallet of every member, as
-        ``okx-main/trading``; a member's name, or one of these: those wallets alone.
-        """
-        if market not in (None, ALL, BY_MEMBER):
-            return await self._wallets_of(str(market))
-        answers = await self._ask_accounts(
-            Operation.GET_BALANCE, None, lambda name, handle, _symbol: handle.get_balance()
-        )
-        if market == BY_MEMBER:
-            return [accounts.of_member(row, name) for name, rows in answers.good.items() for row in rows]
-        return accounts.summed_balances(answers.good, answers.missing)
-
-    async def _wallets_of(self, market: str) -> list[Balance]:
-        name, _, wallet = market.partition("/")
-        if name not in self.members.all:
-            known = ", ".join((ALL, BY_MEMBER, *self.members.all))
-            raise NotSupported(f"there is no wallet {market!r}", exchange=self.config.name, cure=f"there is {known}")
-        rows = await self.members.handle(name).get_balance(wallet or None)
-        return [accounts.of_member(row, name) for row in rows]
-
-    async def get_positions(self, symbol: Symbol | None = None) -> Sequence[Position]:
-        """One :class:`SummedPosition` for each side of each symbol, with the members' in it."""
-        answers = await self._ask_accounts(
-            Operation.GET_POSITIONS, symbol, lambda name, handle, its: handle.get_positions(its)
-        )
-        found = [self._position(name, row) for name, rows in answers.good.items() for row in rows]
-        return accounts.summed_positions(found, answers.missing)
-
-    def _position(self, member: str, position: Position) -> MemberPosition:
-        return accounts.position_of(position, *self._ours_of(member, position.symbol), member)
-
-    async def get_funding_payments(
-        self,
-        symbol: Symbol | None = None,
-        *,
-        since: int | None = None,
-        until: int | None = None,
-        limit: int | None = None,
-    ) -> Sequence[FundingPayment]:
-        """Of all members; ids are ``member/id``."""
-        answers = await self._ask_accounts(
-            Operation.GET_FUNDING_PAYMENTS,
-            symbol,
-            lambda name, handle, its: handle.get_funding_payments(its, since=since, until=until, limit=limit),
-        )
-        found = []
-        for member, rows in answers.good.items():
-            for row in rows:
-                name, units = self._ours_of(member, row.symbol)
-                amount = row.position_amount
-                found.append(
-                    attrs.evolve(
-                        row,
-                        symbol=name,
-                        id=member_id(member, row.id) if row.id else None,
-                        position_amount=None if amount is None else units.amount(amount),
-                    )
-                )
-        return page(found, lambda row: row.timestamp_ms, since, limit)
-
-    async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
-        await self._everywhere(Operation.SET_LEVERAGE, symbol, lambda handle, name: handle.set_leverage(name, leverage))
-
-    async def set_margin_mode(self, symbol: Symbol, mode: MarginMode) -> None:
-        await self._everywhere(
-            Operation.SET_MARGIN_MODE, symbol, lambda handle, name: handle.set_margin_mode(name, mode)
-        )
-
-    async def set_position_mode(self, mode: PositionMode) -> None:
-        await self._everywhere(Operation.SET_POSITION_MODE, None, lambda handle, name: handle.set_position_mode(mode))
-
-    async def _everywhere(
-        self, operation: Operation, symbol: Symbol | None, work: Callable[[ExchangeHandle, str], Awaitable[None]]
-    ) -> None:
-        """At every member; raises what the first said that did not do it, when all have answered."""
-        parts: Mapping[str, Part] = {} if symbol is None else self.listing(symbol).parts
-
-        async def one(name: str, handle: ExchangeHandle) -> None:
-            await work(handle, parts[name].symbol.name if name in parts else "")
-
-        answers = await self.members.ask(self._accounts(operation, symbol), one, timed=False)
-        self.enough(answers, len(answers.good) + len(answers.bad), operation)
 
     # --- creating orders
 
@@ -311,11 +179,17 @@ class AggregatedExchange(AggregatedMarket):
                 cure=f"ask with get_order(client_order_id={known.request.client_order_id!r}); do not send it again",
             )
         if len(refused) == len(parts):
-            error = failure(
-                {name: e for name, e in refused.items() if isinstance(e, FraError)}, "every part was refused"
-            )
-            raise error
+            raise self._refusal(refused)
         return known.order()
+
+    def _refusal(self, refused: Mapping[str, Exception]) -> Exception:
+        """One error for parts of which certainly nothing came: the members' own, where it says so by itself."""
+        first, *others = refused.values()
+        plain = isinstance(first, ExchangeError) and not (isinstance(first, ExchangeConnectionError) and first.sent)
+        if plain and all(type(other) is type(first) for other in others):
+            return first
+        said = "; ".join(f"{name}: {error}" for name, error in refused.items())
+        return ExchangeAPIError(f"no order came of it: {said}", exchange=self.config.name)
 
     # --- orders that there are
 
@@ -382,7 +256,7 @@ class AggregatedExchange(AggregatedMarket):
         elif known is not None:
             asked = [member for member, placed in known.parts.items() if placed.unknown or placed.error is None]
         else:
-            asked = [m for m in self._accounts(Operation.GET_ORDER, symbol) if symbol is None or m in its_names]
+            asked = [m for m in self.accounts(Operation.GET_ORDER, symbol) if symbol is None or m in its_names]
         answers = await self.members.ask(asked, one, timed=False)
         return self._together(known, answers, client_order_id, canceling=canceling)
 
@@ -407,7 +281,7 @@ class AggregatedExchange(AggregatedMarket):
         return self._merged(answers.good, client_order_id)
 
     def _merged(self, orders: Mapping[str, Order], client_order_id: str | None = None) -> Order:
-        names = {member: self._ours_of(member, order.symbol) for member, order in orders.items()}
+        names = {member: self.ours_of(member, order.symbol) for member, order in orders.items()}
         name = next(iter(names.values()))[0]
         whole = whole_of(name, {member: (order, names[member][1]) for member, order in orders.items()})
         assert whole is not None
@@ -425,12 +299,12 @@ class AggregatedExchange(AggregatedMarket):
         async def one(name: str, handle: ExchangeHandle) -> Sequence[Order]:
             return await handle.cancel_all_orders(parts[name].symbol.name if name in parts else None)
 
-        answers = await self.members.ask(self._accounts(Operation.CANCEL_ALL_ORDERS, symbol), one, timed=False)
+        answers = await self.members.ask(self.accounts(Operation.CANCEL_ALL_ORDERS, symbol), one, timed=False)
         self.enough(answers, len(answers.good) + len(answers.bad), Operation.CANCEL_ALL_ORDERS)
         return self._once(self._ours(name, order) for name, rows in answers.good.items() for order in rows)
 
     async def get_open_orders(self, symbol: Symbol | None = None) -> Sequence[Order]:
-        answers = await self._ask_accounts(
+        answers = await self.ask_accounts(
             Operation.GET_OPEN_ORDERS, symbol, lambda name, handle, its: handle.get_open_orders(its)
         )
         return self._once(self._ours(name, order) for name, rows in answers.good.items() for order in rows)
@@ -444,7 +318,7 @@ class AggregatedExchange(AggregatedMarket):
         limit: int | None = None,
     ) -> Sequence[Order]:
         """Of all members; the parts of an order that was split before this program began are orders of their own."""
-        answers = await self._ask_accounts(
+        answers = await self.ask_accounts(
             Operation.GET_ORDER_HISTORY,
             symbol,
             lambda name, handle, its: handle.get_order_history(its, since=since, until=until, limit=limit),
@@ -461,7 +335,7 @@ class AggregatedExchange(AggregatedMarket):
         limit: int | None = None,
     ) -> Sequence[Fill]:
         """Of all members; ids are ``member/id``. Fills of a split order name the part that they are of."""
-        answers = await self._ask_accounts(
+        answers = await self.ask_accounts(
             Operation.GET_TRADE_HISTORY,
             symbol,
             lambda name, handle, its: handle.get_trade_history(its, since=since, until=until, limit=limit),
@@ -470,7 +344,7 @@ class AggregatedExchange(AggregatedMarket):
         return page(found, lambda fill: fill.timestamp_ms, since, limit)
 
     def _fill(self, member: str, fill: Fill) -> Fill:
-        made = fill_of(fill, *self._ours_of(member, fill.symbol), member)
+        made = fill_of(fill, *self.ours_of(member, fill.symbol), member)
         order = self._ledger.of_child(member, fill.client_order_id)
         if order is None:
             return made
@@ -495,7 +369,7 @@ class AggregatedExchange(AggregatedMarket):
         """
         merged: Everything[UserEvent, UserEvent] = Everything(
             self.members,
-            lambda: self._accounts(Operation.SUBSCRIBE_USER_DATA),
+            lambda: self.accounts(Operation.SUBSCRIBE_USER_DATA),
             lambda member, handle: handle.subscribe_user_data(),
             convert=self._event,
             quorum=self.options.quorum,
@@ -508,8 +382,8 @@ class AggregatedExchange(AggregatedMarket):
         if isinstance(event, Fill):
             return self._fill(member, event)
         if isinstance(event, Position):
-            return self._position(member, event)
-        return accounts.of_member(event, member)
+            return self.position(member, event)
+        return sums.of_member(event, member)
 
 
 def _became(placed: Placed) -> str:
