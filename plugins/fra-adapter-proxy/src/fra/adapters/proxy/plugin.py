@@ -36,6 +36,7 @@ from fra.core import (
     Kline,
     KlineInterval,
     MarginMode,
+    MarketKind,
     Operation,
     Order,
     OrderBook,
@@ -84,7 +85,7 @@ class ProxyExchange(ExchangePluginInterface):
             display_name="Proxy",
             version=_VERSION,
             plugin_type=PluginType.PROXY,
-            capabilities=ExchangeCapabilities(),
+            capabilities=ExchangeCapabilities.of(Operation, MarketKind),  # what it can carry; an instance knows more
             account_needs_credentials=False,
         )
 
