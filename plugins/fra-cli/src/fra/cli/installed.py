@@ -51,10 +51,11 @@ def account_names(configuration: ConfigManager, registry: PluginRegistry) -> tup
     """The configured exchanges that have an account; all of them where none seems to, so that each says why."""
     from fra.core import PluginType
 
+    keyless = (PluginType.SIMULATED, PluginType.PROXY, PluginType.AGGREGATED)  # the keys are a host's, or the members'
     found = []
     for name in configuration.names():
         settings = configuration.get_exchange_config(name)
-        if settings.has_credentials or _type_of(registry, settings.plugin_name) is PluginType.SIMULATED:
+        if settings.has_credentials or _type_of(registry, settings.plugin_name) in keyless:
             found.append(name)
     return tuple(found) or configuration.names()
 
