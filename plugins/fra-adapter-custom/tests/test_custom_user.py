@@ -185,6 +185,8 @@ async def test_what_became_of_orders_that_left_before_it_was_there_comes_from_th
     before = plugin.context.now_ms()
     with suppress(ExchangeAPIError):  # this venue knows no orders
         await plugin.http.request(endpoints["order"], {"clientId": "1"})
+    bench.venue.clock_offset_ms = 60_000  # a jump does not move what was before it
+    await plugin.clock.sync()
     bench.venue.handshake_status = 0
     await bench.until(lambda: heard.live)
     assert heard.events == [balance(5), fill(1)]

@@ -81,7 +81,7 @@ class StreamClient:
         self._open = False
         self.tasks: Tasks = Tasks(self._on_task_error)
         self.last_order_ms: int | None = None
-        """When the last order left, by our clock: an account's stream that is not there yet has not heard of it."""
+        """When the last order left, by the venue's clock; an account's stream that is not there yet has not heard."""
 
     # --- for adapters
 
@@ -140,7 +140,7 @@ class StreamClient:
 
     def note_order(self) -> None:
         """An order is about to leave."""
-        self.last_order_ms = self.now_ms()
+        self.last_order_ms = self.venue_ms(self.now_ms())
 
     # --- lines and topics
 

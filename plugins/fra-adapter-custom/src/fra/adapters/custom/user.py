@@ -68,7 +68,8 @@ class UserFeed:
         self._client = client
         self._ask = backfill
         self._missing = set(range(len(channels)))
-        self._opened_ms = client.now_ms()
+        # by the venue's clock as it is taken to be then: whichever clock jumps later, this was that moment
+        self._opened_ms = client.venue_ms(client.now_ms())
         self._heard_ms: int | None = None
         self._states: dict[tuple[str, str], Balance | Position] = {}
         self._touched: set[tuple[str, str]] = set()
@@ -106,7 +107,7 @@ class UserFeed:
     def bring(self, events: Iterable[UserEvent], received_ms: int) -> None:
         """What a channel brought."""
         if self.source.status is StreamStatus.LIVE:
-            self._heard_ms = received_ms
+            self._heard_ms = self._client.venue_ms(received_ms)
         for event in events:
             if self._cancel is not None and (key := _key(event)) is not None:
                 self._touched.add(key)
@@ -158,17 +159,17 @@ class UserFeed:
         for event in (*events, *gone):
             if (key := _key(event)) is None or key not in self._touched:
                 self._deliver(event)
-        self._heard_ms = self._client.now_ms()
+        self._heard_ms = self._client.venue_ms(self._client.now_ms())
         self._cancel = None
         self.source.set_status(StreamStatus.LIVE)
 
     def _since(self) -> int | None:
         """From when on something may have gone unheard, by the venue's clock."""
-        heard, ordered = self._heard_ms, self._client.last_order_ms
-        if heard is not None:
-            return self._client.venue_ms(heard - _OVERLAP_MS)
+        if self._heard_ms is not None:
+            return self._heard_ms - _OVERLAP_MS
+        ordered = self._client.last_order_ms
         if ordered is not None and ordered >= self._opened_ms - _EARLY_MS:
-            return self._client.venue_ms(self._opened_ms - _EARLY_MS)
+            return self._opened_ms - _EARLY_MS
         return None
 
     def _stop(self) -> None:
