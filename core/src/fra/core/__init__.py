@@ -114,12 +114,14 @@ if TYPE_CHECKING:
     from fra.core.host.registry import PluginRegistry
     from fra.core.host.sqlite_journal import SqliteJournal
     from fra.core.host.watch import Watch
+    from fra.core.toolkit.answers import UNREADABLE, check_sound, read_soundly
     from fra.core.toolkit.budget import Budget, BudgetExceeded, BudgetKey, BudgetPeers, BudgetUsage
     from fra.core.toolkit.ratelimit import RateLimiter
     from fra.core.toolkit.reconnect import ReconnectManager
 
 __all__ = [
     "EVENT_HOOKS",
+    "UNREADABLE",
     "AccountInUse",
     "Asset",
     "Balance",
@@ -249,11 +251,13 @@ __all__ = [
     "as_decimal",
     "as_timestamp_ms",
     "canonical_asset",
+    "check_sound",
     "connect",
     "hookimpl",
     "not_supported",
     "order_problems",
     "plain",
+    "read_soundly",
     "size_problems",
     "structure_options",
 ]
@@ -389,6 +393,9 @@ _HOMES: Final = {
     "as_decimal": "contract.values",
     "as_timestamp_ms": "contract.values",
     "canonical_asset": "contract.symbol",
+    "UNREADABLE": "toolkit.answers",
+    "check_sound": "toolkit.answers",
+    "read_soundly": "toolkit.answers",
     "connect": "host.manager",
     "hookimpl": "host.hookspecs",
     "not_supported": "contract.exchange",

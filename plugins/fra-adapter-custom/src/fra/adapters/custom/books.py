@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from time import monotonic
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar, cast, final
 
-from fra.adapters.custom.answers import UNREADABLE
 from fra.adapters.custom.levels import InexactPrices, Levels, Row
 from fra.adapters.custom.sync import SnapshotFrom, SyncRule
 from fra.core import (
+    UNREADABLE,
     BookView,
     ExchangeAPIError,
     ExchangeError,

@@ -6,12 +6,10 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from fra.adapters.custom.answers import READS, readable
 from fra.adapters.custom.auth import AuthHandler
 from fra.adapters.custom.channel import Channel
 from fra.adapters.custom.clock import SAMPLES, ClockSample, ServerClock
@@ -34,6 +32,7 @@ from fra.core import (
     PluginType,
     RateLimit,
     Support,
+    read_soundly,
 )
 
 if TYPE_CHECKING:
@@ -71,10 +70,7 @@ class CustomExchangePlugin(ExchangePluginInterface):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        for name in READS & vars(cls).keys():
-            method = vars(cls)[name]
-            if iscoroutinefunction(method):
-                setattr(cls, name, readable(method, name))
+        read_soundly(cls)
 
     def __init__(self, config: ExchangeConfig) -> None:
         super().__init__(config)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Generic, Protocol, TypeVar
 
-from fra.adapters.custom.answers import check, sound
-from fra.core import ExchangeError, StreamSource, Symbol
+from fra.core import ExchangeError, StreamSource, Symbol, check_sound
 
 M_contra = TypeVar("M_contra", contravariant=True)
 M = TypeVar("M")
@@ -84,7 +83,7 @@ def publishing(convert: Callable[[M, int], T]) -> Callable[[Stream[T]], StreamHa
     """A handler that publishes ``convert(message, received_ms)`` for each message, if that is sound."""
 
     def make(stream: Stream[T]) -> StreamHandler[M]:
-        return Publisher(stream.source, sound(convert))
+        return Publisher(stream.source, _sound(convert))
 
     return make
 
@@ -96,6 +95,17 @@ def publishing_each(convert: Callable[[M, int], Iterable[T]]) -> Callable[[Strea
         return _EachPublisher(stream.source, convert)
 
     return make
+
+
+def _sound(convert: Callable[[M, int], T]) -> Callable[[M, int], T]:
+    """``convert``, whose items are checked: a closure, because it is called per message."""
+
+    def checked(message: M, received_ms: int) -> T:
+        item = convert(message, received_ms)
+        check_sound(item)
+        return item
+
+    return checked
 
 
 class Publisher(Generic[M, T]):
@@ -126,7 +136,7 @@ class _EachPublisher(Generic[M, T]):
 
     def on_message(self, message: M, received_ms: int) -> None:
         for item in self._convert(message, received_ms):
-            check(item)
+            check_sound(item)
             self._publish(item)
 
     def on_subscribed(self) -> None:

@@ -18,7 +18,6 @@ from fra.adapters.custom import (
     missing_credentials,
     publishing,
 )
-from fra.adapters.custom.answers import check_trade
 from fra.adapters.custom.books import BookBuilder
 from fra.adapters.custom.sync import HTX_DEPTH, HTX_MBP
 from fra.core import (
@@ -38,6 +37,7 @@ from fra.core import (
     Ticker,
     Trade,
     UserEvent,
+    check_sound,
 )
 from fra.exchanges.htx import account_tables, books, convert, tables, wire
 from fra.exchanges.htx.auth import HTXAuth
@@ -415,7 +415,7 @@ class _Trades:
                 self._told.popitem(last=False)
             if row.direction:
                 trade = convert.trade(row, self._symbol, received_ms=received_ms)
-                check_trade(trade)
+                check_sound(trade)
                 self._stream.source.publish(trade)
             else:
                 self._stream.report(

@@ -10,25 +10,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any, Final, ParamSpec, TypeVar
 
-from fra.core import (
-    ExchangeAPIError,
-    Operation,
-    OrderBook,
-    OrderOutcomeUnknown,
-    OrderRequest,
-    PriceLevel,
-    Ticker,
-    Trade,
-)
+from fra.core.contract.book import OrderBook, PriceLevel
+from fra.core.contract.capabilities import Operation
+from fra.core.contract.errors import ExchangeAPIError, OrderOutcomeUnknown
+from fra.core.contract.models import Ticker, Trade
+from fra.core.contract.orders import OrderRequest
 
 P = ParamSpec("P")
 R = TypeVar("R")
-M = TypeVar("M")
-T = TypeVar("T")
 
-READS: Final = frozenset(
+_READS: Final = frozenset(
     {"health_check", "server_time", *(one.value for one in Operation if not one.value.startswith("subscribe_"))}
 )
 """The methods that make something of an answer."""
@@ -44,18 +38,24 @@ class Unsound(ValueError):
     """A model holds what no venue means."""
 
 
-def readable(method: Callable[P, Awaitable[R]], name: str) -> Callable[P, Awaitable[R]]:
-    """``method``, whose failures to read an answer are errors of fra's tree.
+def read_soundly(cls: type) -> None:
+    """Make every method of ``cls`` itself that reads an answer do so: an adapter framework calls it of each subclass.
 
-    For reads that is ExchangeAPIError with the code "malformed". An order may have been taken all the same: for
-    ``create_order`` it is OrderOutcomeUnknown.
+    What such a method cannot make a model of, and a model that no venue means, is ExchangeAPIError with the code
+    "malformed"; an order may have been taken all the same, so for ``create_order`` it is OrderOutcomeUnknown.
     """
+    for name in _READS & vars(cls).keys():
+        method = vars(cls)[name]
+        if iscoroutinefunction(method):
+            setattr(cls, name, _readable(method, name))
 
+
+def _readable(method: Callable[P, Awaitable[R]], name: str) -> Callable[P, Awaitable[R]]:
     @wraps(method)
     async def read(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             value = await method(*args, **kwargs)
-            check(value)
+            check_sound(value)
         except UNREADABLE as error:
             raise _malformed(name, args, error) from error
         return value
@@ -81,7 +81,7 @@ def _malformed(name: str, args: Iterable[object], error: Exception) -> ExchangeA
     )
 
 
-def check(value: object) -> None:
+def check_sound(value: object) -> None:
     """Raises Unsound for a Ticker, a Trade or an OrderBook, or a sequence of these, that cannot be meant.
 
     The other models refuse such values themselves; these are made per message, and validate nothing.
@@ -91,7 +91,7 @@ def check(value: object) -> None:
         look(value)
 
 
-def check_trade(trade: Trade) -> None:
+def _check_trade(trade: Trade) -> None:
     """A price and an amount above zero, at a time in milliseconds."""
     if not (trade.price.is_finite() and trade.amount.is_finite() and trade.price > 0 and trade.amount > 0):
         raise Unsound(f"a trade of {trade.amount} at {trade.price}")
@@ -99,7 +99,7 @@ def check_trade(trade: Trade) -> None:
         raise Unsound(f"a trade at {trade.timestamp_ms} ms")
 
 
-def check_ticker(ticker: Ticker) -> None:
+def _check_ticker(ticker: Ticker) -> None:
     """Finite numbers, a time in milliseconds."""
     for number in (
         ticker.bid, ticker.bid_amount, ticker.ask, ticker.ask_amount, ticker.last,
@@ -131,27 +131,13 @@ def _check_side(levels: Sequence[PriceLevel], *, up: bool) -> None:
 
 def _check_each(items: Iterable[object]) -> None:
     for item in items:
-        check(item)
+        check_sound(item)
 
 
 _LOOKS: Final[Mapping[type, Callable[[Any], None]]] = {
-    Ticker: check_ticker,
-    Trade: check_trade,
+    Ticker: _check_ticker,
+    Trade: _check_trade,
     OrderBook: _check_book,
     list: _check_each,
     tuple: _check_each,
 }
-
-
-def sound(convert: Callable[[M, int], T]) -> Callable[[M, int], T]:
-    """``convert`` of a channel, whose trades and tickers are checked: a closure, because it is called per message."""
-    looks = _LOOKS.get
-
-    def checked(message: M, received_ms: int) -> T:
-        value = convert(message, received_ms)
-        look = looks(value.__class__)
-        if look is not None:
-            look(value)
-        return value
-
-    return checked
