@@ -61,6 +61,10 @@ def switches(venue: Venue) -> Faults:
         frozen.append((symbol.market, symbol.venue_id))
         venue.freeze_book(symbol.market, symbol.venue_id)
 
+    def lose(symbol: Symbol) -> None:
+        for _ in venue.connections:  # whichever of them is still subscribed to the book loses one
+            venue.drop_next_delta(symbol.market, symbol.venue_id)
+
     frozen: list[tuple[str, str]] = []
     return Faults(
         restore=restore,
@@ -69,7 +73,7 @@ def switches(venue: Venue) -> Faults:
         cut=venue.cut,
         silence=venue.go_silent,
         garble_sockets=lambda: venue.push_raw(_GARBAGE),
-        lose_book_update=lambda symbol: venue.drop_next_delta(symbol.market, symbol.venue_id),
+        lose_book_update=lose,
         hold_book=hold,
         lose_order_reply=venue.order_faults.lose_replies,
         lose_order_request=venue.order_faults.lose_requests,

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from fra.core import BookView, MarketKind, Operation, OrderBook, StreamStatus, Subscription
+from fra.core import BookView, ExchangeHandle, MarketKind, Operation, OrderBook, StreamStatus, Subscription
 from fra.testkit import judgements
 from fra.testkit.bench import Bench
 from fra.testkit.calls import DEPTH, STREAMS
@@ -95,13 +95,13 @@ class StreamsConformance(Topic):
                 "convert both by the same rule",
             )
 
-    # --- when it hurts
+    # --- when it hurts: an instance of its own, which takes its wounds along
 
     @check(Operation.SUBSCRIBE_ORDERBOOK, faults=("silence",))
     async def test_a_silent_stream_does_not_look_live(self, bench: Bench) -> None:
         """A book that stands still for ever looks like a quiet market, and is traded on."""
         kind = _first(bench, Operation.SUBSCRIBE_ORDERBOOK)
-        async with following(bench, Operation.SUBSCRIBE_ORDERBOOK, kind) as stream:
+        async with bench.another() as own, following(bench, Operation.SUBSCRIBE_ORDERBOOK, kind, own.handle) as stream:
             await stream.until(lambda: stream.valid_books, "a valid book")
             async with bench.faulty("silence"):
                 await stream.until(
@@ -116,7 +116,7 @@ class StreamsConformance(Topic):
     async def test_a_cut_stream_says_so_and_comes_back(self, bench: Bench) -> None:
         """Between the cut and the new snapshot nobody may trade on the old book."""
         kind = _first(bench, Operation.SUBSCRIBE_ORDERBOOK)
-        async with following(bench, Operation.SUBSCRIBE_ORDERBOOK, kind) as stream:
+        async with bench.another() as own, following(bench, Operation.SUBSCRIBE_ORDERBOOK, kind, own.handle) as stream:
             await stream.until(lambda: stream.valid_books, "a valid book")
             at = len(stream.items)
             async with bench.faulty("cut"):
@@ -128,7 +128,7 @@ class StreamsConformance(Topic):
     async def test_trades_go_on_after_a_cut(self, bench: Bench) -> None:
         """Whoever iterates hears of the gap and then goes on, and no trade is told twice."""
         kind = _first(bench, Operation.SUBSCRIBE_TRADES)
-        async with following(bench, Operation.SUBSCRIBE_TRADES, kind) as stream:
+        async with bench.another() as own, following(bench, Operation.SUBSCRIBE_TRADES, kind, own.handle) as stream:
             await stream.until(lambda: stream.items, "a trade")
             async with bench.faulty("cut"):
                 await stream.until(lambda: stream.status is not StreamStatus.LIVE, "a cut stream to say so", tick=0)
@@ -142,7 +142,7 @@ class StreamsConformance(Topic):
         """A book that misses one update is wrong at every later one."""
         kind = _first(bench, Operation.SUBSCRIBE_ORDERBOOK)
         symbol = await bench.symbol(kind)
-        async with following(bench, Operation.SUBSCRIBE_ORDERBOOK, kind) as stream:
+        async with bench.another() as own, following(bench, Operation.SUBSCRIBE_ORDERBOOK, kind, own.handle) as stream:
             await stream.until(lambda: stream.valid_books, "a valid book")
             at = len(stream.items)
             async with bench.faulty("lose_book_update", symbol):
@@ -154,7 +154,7 @@ class StreamsConformance(Topic):
     async def test_garbage_on_a_socket_is_survived(self, bench: Bench) -> None:
         """One broken frame must not end the stream for good."""
         kind = _first(bench, Operation.SUBSCRIBE_ORDERBOOK)
-        async with following(bench, Operation.SUBSCRIBE_ORDERBOOK, kind) as stream:
+        async with bench.another() as own, following(bench, Operation.SUBSCRIBE_ORDERBOOK, kind, own.handle) as stream:
             await stream.until(lambda: stream.valid_books, "a valid book")
             async with bench.faulty("garble_sockets"):
                 at = len(stream.items)
@@ -230,9 +230,11 @@ class Following:
 
 
 @asynccontextmanager
-async def following(bench: Bench, operation: Operation, kind: MarketKind) -> AsyncIterator[Following]:
-    """A stream of a kind, followed."""
-    subscription = STREAMS[operation](bench.handle, await bench.symbol(kind))
+async def following(
+    bench: Bench, operation: Operation, kind: MarketKind, handle: ExchangeHandle | None = None
+) -> AsyncIterator[Following]:
+    """A stream of a kind, followed; of the shared instance unless a handle is given."""
+    subscription = STREAMS[operation](handle or bench.handle, await bench.symbol(kind))
     stream = Following(bench, subscription)
     subscription.add_listener(stream.note)
     try:
