@@ -126,6 +126,8 @@ async def test_without_keys_it_is_a_market_and_no_account() -> None:
         assert (await w.both.get_orderbook(SWAP, depth=5)).valid
         with pytest.raises(ExchangeAuthError, match="no member has an account"):
             await w.both.get_balance()
+        with pytest.raises(ExchangeAuthError, match="no member has an account"):
+            await w.both.subscribe_user_data().ready()
         with pytest.raises(ExchangeConnectionError, match="nothing was sent"):
             await w.both.create_order(buy(D("0.01")))
 

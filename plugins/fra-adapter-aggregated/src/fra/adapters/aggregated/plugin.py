@@ -367,6 +367,7 @@ class AggregatedExchange(AggregatedAccounts):
 
         Balances are those of a member's wallet (``okx-main/trading``), positions are :class:`MemberPosition`.
         """
+        self.accounts(Operation.SUBSCRIBE_USER_DATA)  # that there is none is told now
         merged: Everything[UserEvent, UserEvent] = Everything(
             self.members,
             lambda: self.accounts(Operation.SUBSCRIBE_USER_DATA),

@@ -51,6 +51,7 @@ class Merged(ABC, Generic[M, T]):
         self._quorum = quorum
         self._max_age = max_age
         self._subscriptions: dict[str, Subscription[M]] = {}
+        self._seen: dict[str, StreamStatus | None] = {}
         self._forget = members.on_change(self._on_change)
         self._tasks = {asyncio.create_task(self._sweep(), name="sweep merged stream")}
         self._open_all()
@@ -78,6 +79,11 @@ class Merged(ABC, Generic[M, T]):
         """Take what it says."""
 
     def _on_change(self, name: str) -> None:
+        subscription = self._subscriptions.get(name)
+        status = None if subscription is None else subscription.status
+        if subscription is not None and status is self._seen.get(name):
+            return  # it was about another stream of that member
+        self._seen[name] = status
         self._open_all()
         if name in self._names:
             self._look()
