@@ -77,12 +77,13 @@ class Program:
         file.write_text(code.replace("{version}", version), encoding="utf-8")
         return file
 
-    def install(self, name: str, version: str) -> None:
+    def install(self, name: str, version: str, *, module: str | None = None) -> None:
         """What pip leaves behind."""
         self.uninstall(name)
-        module = f"ours_{name}"
-        package = self.site / module
-        package.mkdir()
+        module = module or f"ours_{name}"
+        folder = module.replace(".", "/")
+        package = self.site / folder
+        package.mkdir(parents=True)
         (package / "__init__.py").write_text("", encoding="utf-8")
         (package / "number.py").write_text(f'VERSION = "{version}"\n', encoding="utf-8")
         code = ADAPTER.replace("{version}", version) + f"\nfrom {module}.number import VERSION\n"
@@ -92,11 +93,11 @@ class Program:
         (info / "METADATA").write_text(f"Name: fra-exchange-{name}\nVersion: {version}\n\n", encoding="utf-8")
         (info / "entry_points.txt").write_text(f"[fra.exchanges]\n{name} = {module}.plugin:Plugin\n", encoding="utf-8")
         (info / "RECORD").write_text(
-            "".join(f"{module}/{file}.py,,\n" for file in ("__init__", "number", "plugin")), encoding="utf-8"
+            "".join(f"{folder}/{file}.py,,\n" for file in ("__init__", "number", "plugin")), encoding="utf-8"
         )
 
     def uninstall(self, name: str) -> None:
-        for folder in [*self.site.glob(f"fra_exchange_{name}-*"), self.site / f"ours_{name}"]:
+        for folder in [*self.site.glob(f"fra_exchange_{name}-*"), self.site / f"ours_{name}", self.site / "fra"]:
             for file in sorted(folder.glob("**/*"), reverse=True):
                 file.rmdir() if file.is_dir() else file.unlink()
             if folder.is_dir():
@@ -123,7 +124,7 @@ def program(tmp_path: Path, kit, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "path", [*sys.path, str(made.site)])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     yield made
-    for name in [name for name in sys.modules if name.startswith(("ours_", "fra_local_"))]:
+    for name in [name for name in sys.modules if name.startswith(("ours_", "fra_local_", "fra.exchanges.kraken"))]:
         del sys.modules[name]
 
 
@@ -303,6 +304,20 @@ async def test_the_next_version_is_used_when_the_one_before_was_removed(program)
         assert type(manager.get_plugin("a")._plugin) is not first
         assert sys.modules["ours_kraken.number"].VERSION == "2"
         assert manager.get_plugin("b")._plugin is other
+
+
+async def test_of_a_shared_namespace_only_its_own_part_is_let_go_of(program) -> None:
+    program.install("kraken", "1", module="fra.exchanges.kraken")
+    program.write(exchange("a"))
+    async with program.running() as manager:
+        before = set(sys.modules)
+        program.uninstall("kraken")
+        assert (await manager.refresh()).fresh == ("fra-exchange-kraken",)
+        gone = before - set(sys.modules)
+        assert gone == {"fra.exchanges.kraken", "fra.exchanges.kraken.number", "fra.exchanges.kraken.plugin"}
+        program.install("kraken", "2", module="fra.exchanges.kraken")
+        await manager.refresh()
+        assert await program.version("a") == "2"
 
 
 async def test_an_upgrade_of_what_is_in_use_says_who_holds_it_and_what_to_do(program) -> None:
