@@ -449,3 +449,17 @@ async def test_a_contract_that_settles_elsewhere_is_refused_by_name_in_the_bare_
         quanto = {**adapter.client.markets["ETH/USDT:USDT"], "symbol": "ETH/USD:BTC", "quote": "USD", "settle": "BTC"}
         with pytest.raises(Refused, match="settles in BTC"):
             adapter.make_symbol(quanto, "inverse")
+
+
+@needs_recordings
+async def test_an_answer_without_a_book_is_no_empty_book() -> None:
+    async with Local({"code": "0", "msg": "", "data": []}).adapter("okx") as adapter:
+        with pytest.raises(ExchangeError):
+            await adapter.get_orderbook(adapter.symbol("BTC/USDT:USDT"))
+
+
+@pytest.mark.parametrize("url", ["https://a.b/c", "wss://a.b/c", "/v1/order"])
+def test_no_query_of_a_url_comes_into_an_errors_text(url: str) -> None:
+    text = str(fra_error(OSError(f"{url}?AccessKeyId={SECRET}&Signature=x was not reached"), exchange="htx"))
+    assert url in text
+    assert SECRET not in text

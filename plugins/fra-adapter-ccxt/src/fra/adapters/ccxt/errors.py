@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
 from typing import Any, Final
 
 from fra.core import (
@@ -59,7 +60,7 @@ CODES: Final = ("code", "retCode", "ret_code", "sCode", "err_code", "err-code", 
 MESSAGES: Final = ("msg", "retMsg", "ret_msg", "sMsg", "err_msg", "err-msg", "message", "error")
 _FINE: Final = frozenset({"0", "00000", "200", "200000", "ok", "success", ""})
 _NESTED: Final = ("data", "result", "error", "errors")
-_QUERY: Final = re.compile(r"(https?://[^\s?]+)\?\S*")
+_QUERY: Final = re.compile(r"(?<=\S)\?\S*=\S*")
 _TEAPOT: Final = 418
 _TOO_MANY: Final = 429
 _CLIENT_ERRORS: Final = range(400, 500)
@@ -191,12 +192,13 @@ def _retry_after(headers: object) -> float | None:
     for name, value in headers.items():
         if str(name).lower() == "retry-after":
             try:
-                return max(0.0, float(value))
+                seconds = max(0.0, float(value))
             except ValueError:
                 return None
+            return seconds if isfinite(seconds) else None
     return None
 
 
 def _clean(error: Exception) -> str:
     """The text without the query of a URL, where keys and signatures are."""
-    return _QUERY.sub(r"\1", str(error)) or type(error).__name__
+    return _QUERY.sub("", str(error)) or type(error).__name__

@@ -17,6 +17,7 @@ from fra.adapters.ccxt.streams import Cut, Pump
 from fra.adapters.ccxt.trading import CCXTTrading
 from fra.core import (
     BookView,
+    ExchangeAPIError,
     FundingRate,
     IntervalSource,
     Kline,
@@ -66,6 +67,8 @@ class CCXTAdapter(CCXTTrading):
     async def get_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> OrderBook:
         limit = self._depth(depth, symbol)
         raw = await self.call("fetch_order_book", symbol.name, limit)
+        if not (raw["bids"] or raw["asks"] or raw.get("timestamp") or raw.get("nonce")):
+            raise ExchangeAPIError(f"the answer for {symbol.name} holds no book", exchange=self.config.name)
         return convert.order_book(_sorted(raw), symbol, received_ms=self.context.now_ms())
 
     def _depth(self, depth: int | None, symbol: Symbol) -> int | None:
