@@ -13,7 +13,7 @@ from order_campaign import Spread
 
 _SPREAD = pytest.StashKey[Spread]()
 _TALLY = pytest.StashKey[Tally]()
-_IN_CI = {"orders": 300, "faults": 240}
+_IN_CI = {"orders": 280, "faults": 200}
 
 
 def _seeds(campaign: str) -> range:

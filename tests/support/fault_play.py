@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from random import Random
 from typing import Any
@@ -21,7 +21,7 @@ from order_scenarios import Intent
 from order_verdict import Verdict
 from order_witness import WEALTH, Journal, Trader
 
-from fra.core import ExchangeError, ExchangeHandle, FraError, NotSupported, PluginManager, PluginRegistry
+from fra.core import ExchangeError, ExchangeHandle, FraError, NotSupported, PluginManager, PluginRegistry, StreamStatus
 from fra.emulator import Account, Venue
 
 STALE_S = 1.0
@@ -33,8 +33,19 @@ RECOVERY_S = 20.0
 """A bound for failures: a recovery takes what its back-off and the venue's limits of connections take."""
 
 
+class Late(str):
+    """What is wrong is that something did not happen in time, which a machine without time may be to blame for."""
+
+    __slots__ = ()
+
+
 class Violation(AssertionError):
     """What was told is not what is, or not in time."""
+
+    def __init__(self, wrong: Sequence[str]) -> None:
+        super().__init__("\n".join(dict.fromkeys(wrong)))
+        self.late = all(isinstance(one, Late) for one in wrong)
+        """Whether that is all."""
 
 
 @attrs.define(eq=False)
@@ -66,8 +77,9 @@ class Outcome:
 class Play:
     """One scenario being played."""
 
-    def __init__(self, scenario: Scenario, world: World) -> None:
+    def __init__(self, scenario: Scenario, world: World, attempt: int = 0) -> None:
         self.scenario = scenario
+        self._attempt = attempt
         self.world = world
         self.outcome = Outcome()
         self._wrong: list[str] = []
@@ -93,7 +105,7 @@ class Play:
             venue.refuse_connections(False)
             venue.speak_again()
         if self._wrong:
-            raise Violation("\n".join(dict.fromkeys(self._wrong)))
+            raise Violation(self._wrong)
         return self.outcome
 
     def _stage(self, proxy: Proxy, host: str) -> Stage:
@@ -142,10 +154,10 @@ class Play:
     async def _play(self, stage: Stage) -> None:
         scenario, venue = self.scenario, self.world.venue
         account = Account(
-            key=f"key-{scenario.seed:07d}-of-{venue.name}",
+            key=f"key-{scenario.seed:07d}-{self._attempt}-of-{venue.name}",
             secret=f"secret-{scenario.seed}",
             passphrase=f"word-{scenario.seed}",
-            name=f"trader {scenario.seed}",
+            name=f"trader {scenario.seed} {self._attempt}",
             balances=WEALTH,
         )
         venue.open_account(account)
@@ -190,7 +202,7 @@ class Play:
             except FraError:
                 pass
             except TimeoutError:
-                self._wrong.append(f"it has neither started nor refused to within {RECOVERY_S:g} s")
+                self._wrong.append(Late(f"it has neither started nor refused to within {RECOVERY_S:g} s"))
             self.outcome.met = stage.met()
         self.world.remains.note(self.scenario.seed, manager)
 
@@ -203,7 +215,7 @@ class Play:
                 return await ask()
             except ExchangeError as error:
                 if loop.time() > until or isinstance(error, NotSupported):
-                    raise Violation(f"{what} does not work again: {error!r}") from None
+                    raise Violation([Late(f"{what} does not work again: {error!r}")]) from None
                 await asyncio.sleep(0.05)
 
     # --- the fault
@@ -245,10 +257,10 @@ class Play:
         await witness.until(lambda: all(not heard.live for heard in must), STALE_S * 3 + 4 * SLACK_S)
         for heard in must:
             if heard.live:
-                self._wrong.append(f"{heard.feed.value}: no data for {heard.subscription.age} s, and called live")
+                self._wrong.append(Late(f"{heard.feed.value}: no data for {heard.subscription.age} s, and called live"))
             elif heard.told_after is not None and heard.told_after > STALE_S * 1.25 + SLACK_S and heard.items:
                 late = f"{heard.feed.value}: told after {heard.told_after:.2f} s that there are no data"
-                self._wrong.append(f"{late}, the limit is {STALE_S:g} s")
+                self._wrong.append(Late(f"{late}, the limit is {STALE_S:g} s"))
 
     def _must_tell(self, feed: Feed) -> bool:
         """Where only the data are silent and pings go on, quiet is normal for some streams."""
@@ -273,8 +285,8 @@ class Play:
                 self._wrong.append(f"{feed.value}: ended {when} with {one.failed!r}")
             elif not one.live or (feed is not Feed.ACCOUNT and one.items <= since[feed]):
                 status, error = one.subscription.status, one.subscription.error
-                self._wrong.append(f"{feed.value}: not whole {when} within {RECOVERY_S:g} s: {status}, {error!r}")
-        raise Violation("\n".join(self._wrong))
+                self._wrong.append(Late(f"{feed.value}: not whole {when} within {RECOVERY_S:g} s: {status}, {error!r}"))
+        raise Violation(self._wrong)
 
     # --- the verdict
 
@@ -288,18 +300,34 @@ class Play:
         ):
             one = heard.get(feed)
             if one is not None and not await witness.until(lambda one=one, a=agrees: a(one.last), RECOVERY_S / 4):
-                self._wrong.append(f"{feed.value}: the market stands still, and {one.last} is not what the venue has")
+                self._wrong.append(Late(f"{feed.value}: the market stands still, and {one.last} is not the venue's"))
         self._wrong += witness.wrong
         self._wrong += witness.trades_wrong(any_order=self.scenario.kind.swaps, loses=self.scenario.kind.loses)
         self._wrong += witness.klines_wrong()
         self._wrong += calls.wrong
-        self._wrong += await Verdict(trader, calls.placed).wrong()
+        self._wrong += map(Late, calls.late)
+        self._wrong += await self._orders_wrong(trader, calls)
         outcome.compared = witness.compared
         outcome.trades = len(heard[Feed.TRADES].log) if Feed.TRADES in heard else 0
         outcome.gaps = sum(one.gaps for one in heard.values())
         outcome.calls = calls.outcomes
         outcome.orders = len(trader.true_orders())
         outcome.fills = sum(trader.true_fills().values())
+
+    @staticmethod
+    async def _orders_wrong(trader: Trader, calls: OrderCalls) -> Sequence[str]:
+        """What is wrong with what was told of orders, by a stream that is live: one that is not says itself that
+        there is more to come."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + RECOVERY_S
+        while True:
+            live = trader.stream.status is StreamStatus.LIVE
+            wrong = await Verdict(trader, calls.placed).wrong()
+            live = live and trader.stream.status is StreamStatus.LIVE
+            if live or not wrong:
+                return wrong
+            if loop.time() > until:
+                return [Late(one) for one in wrong]
 
     @staticmethod
     def _book_is_now(heard: Any, truth: Truth) -> bool:

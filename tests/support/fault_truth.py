@@ -15,6 +15,8 @@ _BYBIT_DEPTH = 200
 """Of a live book, unless the options say otherwise."""
 _DRIFT = Decimal("0.000001")
 """Of a funding rate within a few seconds."""
+_ROUNDED = Decimal("0.00000001")
+"""It is reckoned and dated a moment apart."""
 
 
 def fact(trade: Trade) -> Fact:
@@ -101,7 +103,7 @@ class Truth:
         instrument = self._listing.instrument
         # HTX dates a rate back to its minute, so there it is held to the moment that it came; it moves slowly
         real = self._market.funding(instrument, rate.received_ms if self.venue.name == "htx" else at)
-        if abs(rate.rate - real) > (_DRIFT if self.venue.name == "htx" else 0):
+        if abs(rate.rate - real) > (_DRIFT if self.venue.name == "htx" else _ROUNDED):
             return f"the rate {rate.rate} at {at}, it is {real}"
         settles = self._market.next_settlement(instrument, at + 1)
         if rate.next_settlement_ms not in (None, settles) and not rate.next_settlement_derived:
