@@ -108,8 +108,8 @@ def levels(rows: Sequence[Sequence[object]], size: Decimal, depth: int | None) -
 
     def level(row: tuple[object, object]) -> PriceLevel:
         price, amount = number(row[0]), number(row[1])
-        assert price is not None
-        assert amount is not None
+        if price is None or amount is None:
+            raise ExchangeAPIError(f"a level of {row[1]!r} at {row[0]!r}", code="malformed")
         return PriceLevel(price, amount if size == 1 else amount * size)
 
     return LazyLevels([(row[0], row[1]) for row in rows[:depth]], level)

@@ -18,6 +18,7 @@ from fra.core import (
     MarketKind,
     NotSupported,
     PluginType,
+    read_soundly,
 )
 
 
@@ -30,6 +31,10 @@ class CCXTIdentity(ExchangePluginInterface):
 
     Options = CCXTOptions
     options: CCXTOptions
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        read_soundly(cls)
 
     def __init__(self, config: ExchangeConfig) -> None:
         super().__init__(config)

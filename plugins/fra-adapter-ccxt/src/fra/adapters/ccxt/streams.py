@@ -23,6 +23,7 @@ from fra.core import (
     StreamSource,
     StreamStatus,
     SymbolNotFound,
+    check_sound,
 )
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ class Pump(Generic[T]):
         received = self._session.context.now_ms()
         try:
             items = list(self._convert(raw, received))
+            check_sound(items)
         except Exception as error:
             self._session.report(self._session.failure(error, self.name), self.name)
             return
