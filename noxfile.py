@@ -5,6 +5,7 @@ Nothing here lists our distributions: they are the folders that hold a pyproject
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import shutil
 import signal
 import tomllib
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +130,9 @@ def wheels(session: nox.Session) -> None:
     _install(session, PROJECTS, *_group("tests"))
     built = Path(session.create_tmp()) / "wheels"
     shutil.rmtree(built, ignore_errors=True)
-    for folder in PROJECTS:
-        session.run("python", "-m", "build", "--no-isolation", "--outdir", str(built), str(folder), silent=True)
+    build = functools.partial(session.run, "python", "-m", "build", "--no-isolation", "--outdir", str(built))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda folder: build(str(folder), silent=True), PROJECTS))
     session.run("pytest", "tests/wheels", *session.posargs, env={"FRA_WHEELS": str(built)})
 
     clean = Path(session.create_tmp()) / "clean"
@@ -198,6 +201,18 @@ def audit(session: nox.Session) -> None:
     if unasked:
         session.skip(f"{len(rows) - len(unasked)} of {len(rows)} audited, NOT AUDITED: {', '.join(sorted(unasked))}")
     session.log(f"{len(rows)} distributions, no known vulnerability")
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Every parser under changed messages: `-- --inputs 100000` plays so many for each, `-- -k okx` narrows it."""
+    _install(session, PROJECTS, *_group("tests"))
+    args, env = list(session.posargs), dict[str, str]()
+    if "--inputs" in args:
+        at = args.index("--inputs")
+        env["FRA_FUZZ_INPUTS"] = args[at + 1]
+        del args[at : at + 2]
+    session.run("pytest", "tests/fuzz", *args, env=env)
 
 
 @nox.session

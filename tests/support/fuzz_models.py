@@ -54,3 +54,8 @@ def check_book(book: OrderBook | BookView) -> None:
         assert prices == sorted(set(prices), reverse=side == "bids"), f"{side} are not sorted: {prices[:5]}"
     if bids and asks:
         assert bids[0].price < asks[0].price, f"crossed: {bids[0].price} ≥ {asks[0].price}"
+
+
+def check_told(error: FraError) -> None:
+    """It says something, in one line that ends."""
+    assert 0 < len(str(error)) < 20_000

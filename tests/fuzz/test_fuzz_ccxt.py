@@ -1,0 +1,48 @@
+"""Whatever an exchange answers to ccxt: a sound model, or an error of fra's tree."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+from fuzz_ccxt import CALLS, CcxtBench, ccxt_bench
+from fuzz_play import INPUTS, play_all
+
+VENUES = ("bitfinex", "bitget", "cryptocom", "gate", "kucoin", "mexc", "okx")
+SHARE = 10
+"""ccxt is what parses here, and slowly: a method has a tenth of the inputs at each of the seven exchanges."""
+
+pytestmark = pytest.mark.skipif(
+    "FRA_FIXTURES" not in os.environ, reason="FRA_FIXTURES does not name the folder of recorded data"
+)
+
+
+class Played:
+    """An exchange on ccxt in a loop of its own."""
+
+    def __init__(self, venue: str) -> None:
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        self.bench: CcxtBench = self._runner.run(self._stack.enter_async_context(ccxt_bench(venue)))
+
+    def play(self, method: str, data: bytes) -> object:
+        return self._runner.run(self.bench.play(method, data))
+
+    def close(self) -> None:
+        self._runner.run(self._stack.aclose())
+        self._runner.close()
+
+
+@pytest.fixture(scope="module", params=VENUES)
+def venue(request: pytest.FixtureRequest) -> Iterator[Played]:
+    played = Played(request.param)
+    yield played
+    played.close()
+
+
+@pytest.mark.parametrize("method", CALLS)
+def test_whatever_is_answered_is_a_sound_model_or_an_error_of_the_tree(venue: Played, method: str) -> None:
+    play_all(lambda data: venue.play(method, data), inputs=INPUTS // SHARE)
