@@ -73,7 +73,11 @@ async def _one(host: PluginManager, manager: ConfigManager, name: str, seconds: 
             yield of_error("config" if isinstance(error, ConfigError) else "plugin", name, error)
         return
     except FraError as error:
-        yield of_error("key" if isinstance(error, ExchangeAuthError) else "reach", name, error)
+        failed = "key" if isinstance(error, ExchangeAuthError) else "reach"
+        yield of_error(failed, name, error)
+        for check in ("clock", "stream", "key"):
+            if check != failed:
+                yield Finding(check, name, "skip", "it was not reached")
         return
     settings = manager.get_exchange_config(name)
     latency = "" if health.latency is None else f" in {health.latency * 1000:.0f} ms"
