@@ -245,6 +245,19 @@ async def test_a_split_order_is_one_order_with_a_part_at_each() -> None:
         assert sum(fill.amount for fill in fills) == amount
 
 
+async def test_orders_are_found_by_either_id_by_an_instance_that_did_not_send_them() -> None:
+    async with running({"route": "split"}, one={"seed": 5}, two={"seed": 5}) as (both, manager):
+        offered = sum(level.amount for level in (await both.get_orderbook(SWAP, depth=6)).asks)
+        amount = both.symbol(SWAP).round_amount(offered)
+        made = await both.create_order(order(amount=amount, client_order_id="before"))
+        await manager.reload_plugin("both")
+        for found in (
+            await both.get_order(made.id, SWAP),
+            await both.get_order(client_order_id="before", symbol=SWAP),
+        ):
+            assert (found.id, found.status, found.filled, found.amount) == (made.id, made.status, amount, amount)
+
+
 async def test_what_one_member_refuses_of_a_split_order_is_told_and_sent_nowhere_else() -> None:
     poor = {"seed": 5, "balances": {"USDT": 1}}
     async with running({"route": "split"}, one={"seed": 5}, two=poor) as (both, manager):
