@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.metadata as metadata
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,6 +53,8 @@ class Installed:
         text = self.distribution.read_text("RECORD")
         if text is None:
             return None
+        if prefix not in text:
+            return []  # most have nothing of fra, and thousands of lines
         lines = (line for line in text.splitlines() if line.startswith((prefix, f'"{prefix}')))
         return [(self.folder.parent / row[0], row[1]) for row in csv.reader(lines) if len(row) > 1]
 
@@ -117,7 +120,7 @@ def _installed(distribution: metadata.Distribution) -> Installed | None:
         version = version.partition("-py")[0] or distribution.version
     except (KeyError, UnicodeDecodeError):
         return None
-    return Installed(normalise(name), version, Path(folder).resolve(), _editable(distribution), distribution)
+    return Installed(normalise(name), version, Path(os.path.realpath(folder)), _editable(distribution), distribution)
 
 
 def _editable(distribution: metadata.Distribution) -> Path | None:

@@ -17,7 +17,7 @@ SHARED: Final = ("fra", "fra/exchanges", "fra/adapters", "fra/hooks")
 def check_namespace(installation: Installation) -> Iterator[Finding]:
     """Stray ``__init__.py`` files, names that lie on the path twice, modules that two places provide."""
     owners = _owners(installation)
-    found = [*_strays(owners), *_copies(installation), *_shared_files(installation), *_shadowed(owners)]
+    found = [*_strays(owners), *_copies(installation), *_shared_files(owners), *_shadowed(owners)]
     yield from found
     if not found:
         yield Finding("namespace", "fra", "ok", f"{len(_places())} folders share it, and no module is in two of them")
@@ -67,23 +67,18 @@ def _copies(installation: Installation) -> Iterator[Finding]:
             )
 
 
-def _shared_files(installation: Installation) -> Iterator[Finding]:
-    """Of each pair of distributions that own one file, one finding."""
+def _shared_files(owners: Mapping[Path, list[Installed]]) -> Iterator[Finding]:
+    """Of each module that several distributions own files of, one finding."""
     modules: dict[str, set[str]] = {}
-    for copies in installation.copies.values():
-        for module in {_module(file, copies[0].folder.parent) for file in copies[0].files_of_fra()}:
-            modules.setdefault(module, set()).add(copies[0].name)
+    for file, found in owners.items():
+        for owner in found:
+            modules.setdefault(_module(file, owner.folder.parent), set()).add(owner.name)
     for module, names in sorted(modules.items()):
         if len(names) > 1 and module.replace(".", "/") not in SHARED:
             first, *others = sorted(names)
             detail = f"{first} and {', '.join(others)} both bring it: one has written over the other"
-            yield Finding(
-                "namespace",
-                module,
-                "fail",
-                detail,
-                f"pip uninstall {others[0]}, then pip install --force-reinstall {first}",
-            )
+            cure = f"pip uninstall {others[0]}, then pip install --force-reinstall {first}"
+            yield Finding("namespace", module, "fail", detail, cure)
 
 
 def _module(file: Path, root: Path) -> str:
