@@ -19,7 +19,7 @@ from keyring.backend import KeyringBackend
 
 from fra.core.contract.config import Secret
 from fra.core.contract.errors import ConfigError
-from fra.core.host.config import ConfigManager, ConfigWarning
+from fra.core.host.config.manager import ConfigManager, ConfigWarning
 
 CANARY = "canary-5f3a9c17"
 

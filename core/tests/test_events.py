@@ -24,9 +24,9 @@ from fra.core.contract.events import (
 )
 from fra.core.contract.orders import OrderRequest, OrderType
 from fra.core.contract.symbol import Side
-from fra.core.host.events import EventBus
-from fra.core.host.hookspecs import HookSpecs, hookimpl
-from fra.core.host.listeners import HookRecord
+from fra.core.host.events.bus import EventBus
+from fra.core.host.events.hookspecs import HookSpecs, hookimpl
+from fra.core.host.events.listeners import HookRecord
 
 NOW = 1_700_000_000_000
 

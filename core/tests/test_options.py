@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from fra.core.contract.errors import ConfigError
-from fra.core.host.options import options_schema, structure_options
+from fra.core.host.config.options import options_schema, structure_options
 
 
 class Mode(enum.Enum):

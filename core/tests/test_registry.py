@@ -24,9 +24,9 @@ from fra.core.contract.errors import (
     PluginNotFound,
 )
 from fra.core.contract.exchange import ExchangePluginInterface
-from fra.core.host.distributions import COMMANDS, EXCHANGES, HOOKS, Claim
-from fra.core.host.policy import PluginRow, PluginState, judge_requirements
-from fra.core.host.registry import PluginRegistry
+from fra.core.host.plugins.distributions import COMMANDS, EXCHANGES, HOOKS, Claim
+from fra.core.host.plugins.policy import PluginRow, PluginState, judge_requirements
+from fra.core.host.plugins.registry import PluginRegistry
 
 ADAPTER = """
 from fra.core.contract.capabilities import ExchangeCapabilities, ExchangeMetadata, PluginType
@@ -137,7 +137,8 @@ def test_discovery_of_everything_imports_nothing(site: Site) -> None:
 
 
 def test_importing_the_registry_pulls_in_no_metadata_library() -> None:
-    program = "import sys, fra.core.host.registry as r; r.PluginRegistry(); print('importlib_metadata' in sys.modules)"
+    module = "fra.core.host.plugins.registry"
+    program = f"import sys, {module} as r; r.PluginRegistry(); print('importlib_metadata' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
 
@@ -153,7 +154,7 @@ def note(event, arguments):
     if file.startswith({str(site.folder)!r}) and file.endswith("METADATA"):
         read.append(file)
 sys.addaudithook(note)
-from fra.core.host.registry import PluginRegistry
+from fra.core.host.plugins.registry import PluginRegistry
 registry = PluginRegistry(path=[{str(site.folder)!r}], environ={{}})
 print(len(registry.names()), len(read))
 registry.resolve("bex")

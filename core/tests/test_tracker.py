@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fra.core import Fill, Order, OrderRequest, OrderStatus, OrderType, Side
-from fra.core.host.tracker import OrderTracker
+from fra.core.host.orders.tracker import OrderTracker
 
 OPEN, FILLED, CANCELED = OrderStatus.OPEN, OrderStatus.FILLED, OrderStatus.CANCELED
 REQUEST = OrderRequest(

@@ -43,15 +43,15 @@ for folder in path:
 _SUBJECTS = {
     "floor": ("import os", _FLOOR),
     "fra, names": (
-        "from fra.core.host.registry import PluginRegistry",
+        "from fra.core.host.plugins.registry import PluginRegistry",
         "count = len(PluginRegistry(path=path, environ={}).names())",
     ),
     "fra, names, library imported before": (
-        "import importlib_metadata\nfrom fra.core.host.registry import PluginRegistry",
+        "import importlib_metadata\nfrom fra.core.host.plugins.registry import PluginRegistry",
         "count = len(PluginRegistry(path=path, environ={}).names())",
     ),
     "fra, every row with its METADATA": (
-        "import importlib_metadata\nfrom fra.core.host.registry import PluginRegistry",
+        "import importlib_metadata\nfrom fra.core.host.plugins.registry import PluginRegistry",
         "count = len(PluginRegistry(path=path, environ={}).rows())",
     ),
     "importlib.metadata": (

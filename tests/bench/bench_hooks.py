@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pluggy
 
 from fra.core.contract.events import Event, PluginUnloaded
-from fra.core.host.events import EventBus
-from fra.core.host.hookspecs import PROJECT, HookSpecs, hookimpl
+from fra.core.host.events.bus import EventBus
+from fra.core.host.events.hookspecs import PROJECT, HookSpecs, hookimpl
 
 _CALLS = 50_000
 _ROUNDS = 15

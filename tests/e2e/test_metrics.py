@@ -97,7 +97,8 @@ async def trade(handle: ExchangeHandle) -> None:
         )
 
 
-@pytest.mark.filterwarnings("ignore::fra.core.host.config.ConfigWarning")  # the keys of this account are no secret
+# The keys of this account are no secret.
+@pytest.mark.filterwarnings("ignore::fra.core.host.config.manager.ConfigWarning")
 async def test_what_prometheus_reads_before_and_after_a_cut(venue: Emulator, tmp_path: Path) -> None:
     (emulated,) = venue.venues.values()
     account: Account = new_account()
@@ -158,7 +159,7 @@ async def test_what_prometheus_reads_before_and_after_a_cut(venue: Emulator, tmp
         assert hidden not in scraper.text
 
 
-@pytest.mark.filterwarnings("ignore::fra.core.host.config.ConfigWarning")
+@pytest.mark.filterwarnings("ignore::fra.core.host.config.manager.ConfigWarning")
 async def test_a_port_in_use_stops_no_trading(tmp_path: Path) -> None:
     async with emulator("okx") as running:
         account = new_account()

@@ -99,20 +99,20 @@ if TYPE_CHECKING:
     from fra.core.contract.streams import StreamSink, StreamSource, StreamStatus, Subscription, Upstream
     from fra.core.contract.symbol import Asset, RefusedInstrument, Side, Symbol, SymbolList, canonical_asset
     from fra.core.contract.values import as_datetime, as_decimal, as_timestamp_ms
-    from fra.core.host.config import ConfigManager
-    from fra.core.host.events import EventBus
+    from fra.core.host.config.manager import ConfigManager
+    from fra.core.host.config.options import structure_options
+    from fra.core.host.events.bus import EventBus
+    from fra.core.host.events.hookspecs import hookimpl
     from fra.core.host.handle import ExchangeHandle
-    from fra.core.host.hookspecs import hookimpl
     from fra.core.host.hotplug import Changes
-    from fra.core.host.journal import DurableJournal, JournalEntry, MemoryJournal, OrderJournal
+    from fra.core.host.journal.journal import DurableJournal, JournalEntry, MemoryJournal, OrderJournal
+    from fra.core.host.journal.sqlite import SqliteJournal
     from fra.core.host.loader import PluginLoader
     from fra.core.host.manager import PluginManager, connect
-    from fra.core.host.options import structure_options
-    from fra.core.host.orders import OrderDesk
-    from fra.core.host.policy import PluginRow, PluginState
-    from fra.core.host.recovery import OrderFate, RecoveredOrder
-    from fra.core.host.registry import PluginRegistry
-    from fra.core.host.sqlite_journal import SqliteJournal
+    from fra.core.host.orders.desk import OrderDesk
+    from fra.core.host.orders.recovery import OrderFate, RecoveredOrder
+    from fra.core.host.plugins.policy import PluginRow, PluginState
+    from fra.core.host.plugins.registry import PluginRegistry
     from fra.core.host.watch import Watch
     from fra.core.toolkit.answers import UNREADABLE, check_sound, read_soundly
     from fra.core.toolkit.budget import Budget, BudgetExceeded, BudgetKey, BudgetPeers, BudgetUsage
@@ -278,15 +278,15 @@ _HOMES: Final = {
     "Changes": "host.hotplug",
     "ClientOrderIdRule": "contract.capabilities",
     "ConfigError": "contract.errors",
-    "ConfigManager": "host.config",
+    "ConfigManager": "host.config.manager",
     "ConnectionChanged": "contract.events",
     "ConnectionStatus": "contract.capabilities",
     "DuplicateOrder": "contract.errors",
-    "DurableJournal": "host.journal",
+    "DurableJournal": "host.journal.journal",
     "EVENT_HOOKS": "contract.events",
     "ErrorRaised": "contract.events",
     "Event": "contract.events",
-    "EventBus": "host.events",
+    "EventBus": "host.events.bus",
     "ExchangeAPIError": "contract.errors",
     "ExchangeAuthError": "contract.errors",
     "ExchangeCapabilities": "contract.capabilities",
@@ -313,7 +313,7 @@ _HOMES: Final = {
     "InsufficientFunds": "contract.errors",
     "IntervalSource": "contract.models",
     "InvalidOrder": "contract.errors",
-    "JournalEntry": "host.journal",
+    "JournalEntry": "host.journal.journal",
     "JournalError": "contract.errors",
     "KeyPermissions": "contract.account",
     "Kline": "contract.models",
@@ -322,16 +322,16 @@ _HOMES: Final = {
     "Limiter": "contract.context",
     "MarginMode": "contract.account",
     "MarketKind": "contract.capabilities",
-    "MemoryJournal": "host.journal",
+    "MemoryJournal": "host.journal.journal",
     "NoOptions": "contract.exchange",
     "NotSupported": "contract.errors",
     "Operation": "contract.capabilities",
     "Order": "contract.orders",
     "OrderBook": "contract.book",
     "OrderChanged": "contract.events",
-    "OrderDesk": "host.orders",
-    "OrderFate": "host.recovery",
-    "OrderJournal": "host.journal",
+    "OrderDesk": "host.orders.desk",
+    "OrderFate": "host.orders.recovery",
+    "OrderJournal": "host.journal.journal",
     "OrderNotFound": "contract.errors",
     "OrderOutcomeUnknown": "contract.errors",
     "OrderProposed": "contract.events",
@@ -351,9 +351,9 @@ _HOMES: Final = {
     "PluginLoader": "host.loader",
     "PluginManager": "host.manager",
     "PluginNotFound": "contract.errors",
-    "PluginRegistry": "host.registry",
-    "PluginRow": "host.policy",
-    "PluginState": "host.policy",
+    "PluginRegistry": "host.plugins.registry",
+    "PluginRow": "host.plugins.policy",
+    "PluginState": "host.plugins.policy",
     "PluginType": "contract.capabilities",
     "PluginUnloaded": "contract.events",
     "Position": "contract.account",
@@ -365,11 +365,11 @@ _HOMES: Final = {
     "RateLimited": "contract.events",
     "RateLimiter": "toolkit.ratelimit",
     "ReconnectManager": "toolkit.reconnect",
-    "RecoveredOrder": "host.recovery",
+    "RecoveredOrder": "host.orders.recovery",
     "RefusedInstrument": "contract.symbol",
     "Secret": "contract.config",
     "Side": "contract.symbol",
-    "SqliteJournal": "host.sqlite_journal",
+    "SqliteJournal": "host.journal.sqlite",
     "StreamGap": "contract.errors",
     "StreamGapped": "contract.events",
     "StreamHealth": "contract.models",
@@ -397,12 +397,12 @@ _HOMES: Final = {
     "check_sound": "toolkit.answers",
     "read_soundly": "toolkit.answers",
     "connect": "host.manager",
-    "hookimpl": "host.hookspecs",
+    "hookimpl": "host.events.hookspecs",
     "not_supported": "contract.exchange",
     "order_problems": "contract.rules",
     "plain": "contract.rules",
     "size_problems": "contract.rules",
-    "structure_options": "host.options",
+    "structure_options": "host.config.options",
 }
 
 if not TYPE_CHECKING:  # so that a type checker knows the names above and no others

@@ -13,7 +13,7 @@ from fra.core.contract.config import ExchangeConfig
 from fra.core.contract.context import PluginContext
 from fra.core.contract.errors import ConfigError
 from fra.core.contract.events import Event, RateLimited
-from fra.core.host.events import EventBus
+from fra.core.host.events.bus import EventBus
 from fra.core.toolkit.budget import Budget, BudgetKey, BudgetPeers
 from fra.core.toolkit.ratelimit import RateLimiter
 

@@ -30,17 +30,17 @@ from fra.core.contract.streams import Subscription, Upstream
 from fra.core.contract.symbol import RefusedInstrument, Symbol, SymbolList
 from fra.core.contract.values import as_decimal, as_timestamp_ms
 from fra.core.host.calls import Calls
-from fra.core.host.client_ids import ClientOrderIds
 from fra.core.host.context import now_ms
-from fra.core.host.events import EventBus
+from fra.core.host.events.bus import EventBus
 from fra.core.host.failures import Failures
-from fra.core.host.funding import FundingWatch
 from fra.core.host.instruments import Instruments, kinds_of
-from fra.core.host.journals import Journals
-from fra.core.host.orders import OrderDesk
-from fra.core.host.pumps import FeedKey
-from fra.core.host.recovery import RecoveredOrder
-from fra.core.host.streams import StreamHub
+from fra.core.host.journal.journals import Journals
+from fra.core.host.orders.client_ids import ClientOrderIds
+from fra.core.host.orders.desk import OrderDesk
+from fra.core.host.orders.recovery import RecoveredOrder
+from fra.core.host.streams.funding import FundingWatch
+from fra.core.host.streams.hub import StreamHub
+from fra.core.host.streams.pumps import FeedKey
 
 _ROUTING: Final = (PluginType.AGGREGATED, PluginType.PROXY)
 """What may hand an order on to the exchange that it names."""

@@ -10,11 +10,11 @@ import attrs
 
 from fra.core.contract.errors import ConfigError, FraError, PluginBlocked, PluginError, PluginNotFound
 from fra.core.contract.events import ErrorRaised, Event
-from fra.core.host.config import ConfigManager
+from fra.core.host.config.manager import ConfigManager
 from fra.core.host.context import now_ms
 from fra.core.host.failures import Failures
 from fra.core.host.loader import PluginLoader
-from fra.core.host.registry import HAND_OVER, PluginRegistry
+from fra.core.host.plugins.registry import HAND_OVER, PluginRegistry
 
 _NEXT_START: Final = ("hooks", "journal")
 

@@ -15,14 +15,14 @@ from fra.core.contract.config import ExchangeConfig
 from fra.core.contract.errors import ConfigError, ExchangeConnectionError, FraError
 from fra.core.contract.events import ErrorRaised, PluginLoaded, PluginUnloaded
 from fra.core.contract.exchange import ExchangePluginInterface
+from fra.core.host.config.options import structure_options
 from fra.core.host.context import Budgets, HostContext, now_ms
-from fra.core.host.events import EventBus
+from fra.core.host.events.bus import EventBus
 from fra.core.host.failures import Failures
 from fra.core.host.handle import ExchangeHandle
-from fra.core.host.journals import Journals
-from fra.core.host.options import structure_options
-from fra.core.host.policy import PluginRow, PluginState
-from fra.core.host.registry import PluginRegistry
+from fra.core.host.journal.journals import Journals
+from fra.core.host.plugins.policy import PluginRow, PluginState
+from fra.core.host.plugins.registry import PluginRegistry
 
 _START_TIMEOUTS: Final = 3
 """A start may take as long as three requests; it is a handful of them."""

@@ -17,16 +17,16 @@ from fra.core.contract.errors import ConfigError, FraError
 from fra.core.contract.events import ErrorRaised, Event, HostStarted, HostStopped
 from fra.core.contract.host import HookRecord
 from fra.core.contract.models import Health
-from fra.core.host.config import ConfigManager
+from fra.core.host.config.manager import ConfigManager
 from fra.core.host.context import Budgets, now_ms
-from fra.core.host.events import EventBus
+from fra.core.host.events.bus import EventBus
 from fra.core.host.failures import Failures
 from fra.core.host.handle import ExchangeHandle
 from fra.core.host.hotplug import Changes, HotPlug
-from fra.core.host.journal import OrderJournal
-from fra.core.host.journals import Journals
+from fra.core.host.journal.journal import OrderJournal
+from fra.core.host.journal.journals import Journals
 from fra.core.host.loader import PluginLoader
-from fra.core.host.registry import PluginRegistry
+from fra.core.host.plugins.registry import PluginRegistry
 from fra.core.host.watch import Watch
 from fra.core.toolkit.budget import BudgetPeers
 

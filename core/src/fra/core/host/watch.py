@@ -13,7 +13,7 @@ from typing import Final, Self, final
 
 from fra.core.contract.errors import ConfigError, FraError
 from fra.core.host.hotplug import Changes
-from fra.core.host.local_plugins import SUFFIX
+from fra.core.host.plugins.local import SUFFIX
 
 _METADATA: Final = (".dist-info", ".egg-info", ".egg-link", ".pth")
 _KEPT: Final = 100

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from fra.core.contract.capabilities import ExchangeMetadata, PluginType
 from fra.core.contract.config import ExchangeConfig
 from fra.core.host.context import account_of
-from fra.core.host.journal import MemoryJournal, OrderJournal
+from fra.core.host.journal.journal import MemoryJournal, OrderJournal
 
 if TYPE_CHECKING:
-    from fra.core.host.sqlite_journal import SqliteJournal
+    from fra.core.host.journal.sqlite import SqliteJournal
 
 _LOCAL: Final = ("localhost", "::1")
 
@@ -45,7 +45,7 @@ class Journals:
         if self._folder is None or not config.has_credentials or not metadata.account_needs_credentials:
             before = self._users.get(config.name)
             return before if isinstance(before, MemoryJournal) else MemoryJournal()
-        from fra.core.host.sqlite_journal import SqliteJournal  # who sends no orders need not wait for SQLite
+        from fra.core.host.journal.sqlite import SqliteJournal  # who sends no orders need not wait for SQLite
 
         path = self._folder / f"{account_name(config, metadata)}.sqlite"
         if path not in self._files:

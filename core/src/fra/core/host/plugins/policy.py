@@ -17,7 +17,7 @@ from fra.core.contract.errors import (
     PluginError,
     PluginIncompatible,
 )
-from fra.core.host.distributions import CONVENTIONS, CORE, EXCHANGES, Claim, normalise
+from fra.core.host.plugins.distributions import CONVENTIONS, CORE, EXCHANGES, Claim, normalise
 
 _REQUIREMENT_NAME: Final = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _PLAIN_RELEASE: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})*")

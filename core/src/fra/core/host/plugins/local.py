@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from fra.core.host.distributions import EXCHANGES, Claim, normalise
+from fra.core.host.plugins.distributions import EXCHANGES, Claim, normalise
 
 SUFFIX: Final = "_plugin.py"
 CLASS: Final = "Plugin"

@@ -14,7 +14,7 @@ import attrs
 
 from fra.core.contract.config import ExchangeConfig, Secret
 from fra.core.contract.errors import ConfigError
-from fra.core.host.keys import (
+from fra.core.host.config.keys import (
     DEFAULT_KEYS,
     EXCHANGE_KEYS,
     JOURNAL_KEYS,
@@ -27,7 +27,7 @@ from fra.core.host.keys import (
     read_hooks,
     read_table,
 )
-from fra.core.host.options import Schema, in_file, unknown_key
+from fra.core.host.config.options import Schema, in_file, unknown_key
 
 FILE_NAME: Final = "fra.toml"
 ENVIRONMENT: Final = "FRA_CONFIG"

@@ -17,9 +17,9 @@ import pluggy
 from fra.core.contract.errors import ConfigError, FraError, OrderVetoed, PluginBroken, PluginError
 from fra.core.contract.events import EVENT_HOOKS, ErrorRaised, Event, OrderProposed
 from fra.core.contract.host import HookRecord
-from fra.core.host.hookspecs import PROJECT, HookSpecs
-from fra.core.host.listeners import EXPECTED, AsyncListener, Gate, Listener, ThreadGate
-from fra.core.host.options import structure_options
+from fra.core.host.config.options import structure_options
+from fra.core.host.events.hookspecs import PROJECT, HookSpecs
+from fra.core.host.events.listeners import EXPECTED, AsyncListener, Gate, Listener, ThreadGate
 
 E = TypeVar("E", bound=Event)
 

@@ -16,9 +16,16 @@ from fra.core.contract.events import ErrorRaised, Event
 from fra.core.contract.orders import Order, OrderRequest, OrderStatus
 from fra.core.contract.symbol import Symbol
 from fra.core.host.failures import Failures
-from fra.core.host.journal import UNSETTLED, DurableJournal, JournalEntry, LendableJournal, MemoryJournal, OrderJournal
-from fra.core.host.recovery import Answer, Intent, OrderFate, RecoveredOrder, Recovery
-from fra.core.host.tracker import OrderTracker
+from fra.core.host.journal.journal import (
+    UNSETTLED,
+    DurableJournal,
+    JournalEntry,
+    LendableJournal,
+    MemoryJournal,
+    OrderJournal,
+)
+from fra.core.host.orders.recovery import Answer, Intent, OrderFate, RecoveredOrder, Recovery
+from fra.core.host.orders.tracker import OrderTracker
 
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 15.0

@@ -31,13 +31,13 @@ from fra.core.contract.exchange import ExchangePluginInterface
 from fra.core.contract.orders import Fill, Order, OrderRequest, OrderStatus, UserEvent
 from fra.core.contract.streams import StreamSource, StreamStatus, Upstream
 from fra.core.contract.symbol import Symbol
-from fra.core.host.client_ids import ClientOrderIds
 from fra.core.host.failures import Failures
 from fra.core.host.instruments import check_order
-from fra.core.host.journal import UNSETTLED, OrderJournal
-from fra.core.host.outcomes import Outcomes
-from fra.core.host.recovery import Intent, RecoveredOrder, Recovery
-from fra.core.host.tracker import OrderTracker
+from fra.core.host.journal.journal import UNSETTLED, OrderJournal
+from fra.core.host.orders.client_ids import ClientOrderIds
+from fra.core.host.orders.outcomes import Outcomes
+from fra.core.host.orders.recovery import Intent, RecoveredOrder, Recovery
+from fra.core.host.orders.tracker import OrderTracker
 from fra.core.toolkit.budget import BudgetExceeded
 
 _SERVER_ERROR: Final = 500

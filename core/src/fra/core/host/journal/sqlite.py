@@ -15,8 +15,8 @@ import attrs
 
 from fra.core.contract.errors import JournalError
 from fra.core.contract.orders import Order
-from fra.core.host.journal import JournalEntry
-from fra.core.host.journal_file import JournalFile
+from fra.core.host.journal.file import JournalFile
+from fra.core.host.journal.journal import JournalEntry
 
 T = TypeVar("T")
 _MOST: Final = 10_000

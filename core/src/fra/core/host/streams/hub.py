@@ -19,10 +19,10 @@ from fra.core.contract.exchange import ExchangePluginInterface
 from fra.core.contract.models import StreamHealth
 from fra.core.contract.streams import StreamSink, Subscription, Upstream
 from fra.core.host.failures import Failures
-from fra.core.host.feeds import Feed
-from fra.core.host.passages import OVERLAP, Passage
-from fra.core.host.pumps import FeedKey, Opening, Pump
-from fra.core.host.subscriptions import BufferedSubscription, LatestSubscription
+from fra.core.host.streams.feeds import Feed
+from fra.core.host.streams.passages import OVERLAP, Passage
+from fra.core.host.streams.pumps import FeedKey, Opening, Pump
+from fra.core.host.streams.subscriptions import BufferedSubscription, LatestSubscription
 from fra.core.toolkit.reconnect import ReconnectManager
 
 T = TypeVar("T")

@@ -12,9 +12,9 @@ from fra.core.contract.events import Event, StreamGapped, StreamStatusChanged
 from fra.core.contract.exchange import ExchangePluginInterface
 from fra.core.contract.streams import StreamSink, StreamSource, StreamStatus
 from fra.core.host.failures import Failures
-from fra.core.host.pumps import Opening, Pump, as_view
-from fra.core.host.seams import Memory, memory_for
-from fra.core.host.subscriptions import Latest, Waiters
+from fra.core.host.streams.pumps import Opening, Pump, as_view
+from fra.core.host.streams.seams import Memory, memory_for
+from fra.core.host.streams.subscriptions import Latest, Waiters
 
 T = TypeVar("T")
 

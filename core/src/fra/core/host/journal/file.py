@@ -11,9 +11,9 @@ from typing import Final, final
 
 from fra.core.contract.errors import JournalError
 from fra.core.contract.orders import Order, OrderRequest, OrderStatus
-from fra.core.host.account_lock import AccountLock
-from fra.core.host.journal import UNSETTLED, JournalEntry
-from fra.core.host.records import from_text, to_text
+from fra.core.host.journal.journal import UNSETTLED, JournalEntry
+from fra.core.host.journal.lock import AccountLock
+from fra.core.host.journal.records import from_text, to_text
 
 _SCHEMA: Final = 1
 _TABLES: Final = """

@@ -10,10 +10,10 @@ from fra.core.contract.capabilities import Operation
 from fra.core.contract.errors import ExchangeConnectionError, ExchangeError, FraError, StreamGap
 from fra.core.contract.exchange import ExchangePluginInterface
 from fra.core.contract.streams import StreamSource, StreamStatus
-from fra.core.host.feeds import Feed
-from fra.core.host.pumps import Pump
-from fra.core.host.seams import Seam, seam_for
-from fra.core.host.subscriptions import Waiters
+from fra.core.host.streams.feeds import Feed
+from fra.core.host.streams.pumps import Pump
+from fra.core.host.streams.seams import Seam, seam_for
+from fra.core.host.streams.subscriptions import Waiters
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 import attrs
 
 from fra.core.contract.errors import PluginBroken, PluginConflict, PluginNotFound
-from fra.core.host.distributions import (
+from fra.core.host.plugins.distributions import (
     CONVENTIONS,
     EXCHANGES,
     GROUPS,
@@ -23,7 +23,7 @@ from fra.core.host.distributions import (
     normalise,
     scan,
 )
-from fra.core.host.policy import PluginRow, PluginState, Policy, Verdict, error_for, judge_requirements
+from fra.core.host.plugins.policy import PluginRow, PluginState, Policy, Verdict, error_for, judge_requirements
 
 if TYPE_CHECKING:
     # Listings, help and completion name plugins without ever seeing one's class.
@@ -162,7 +162,7 @@ class PluginRegistry:
 
     def _take_folder(self) -> None:
         if self._folder is not None:
-            from fra.core.host.local_plugins import scan_folder
+            from fra.core.host.plugins.local import scan_folder
 
             self._take(scan_folder(self._folder))
 
@@ -317,7 +317,7 @@ class PluginRegistry:
             if claim.file is None:
                 thing = importlib.import_module(claim.module)
             else:
-                from fra.core.host.local_plugins import load_file, module_name
+                from fra.core.host.plugins.local import load_file, module_name
 
                 modules = frozenset((module_name(claim.file),))
                 thing = load_file(claim.file)

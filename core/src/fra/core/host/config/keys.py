@@ -9,7 +9,7 @@ import attrs
 
 from fra.core.contract.config import Secret
 from fra.core.contract.errors import ConfigError
-from fra.core.host.options import Schema, in_file, options_schema, unknown_key, wrong_type
+from fra.core.host.config.options import Schema, in_file, options_schema, unknown_key, wrong_type
 
 SECRETS: Final = ("api_key", "secret_key", "passphrase")
 

@@ -23,7 +23,7 @@ from fra.core.contract.exchange import ExchangePluginInterface
 from fra.core.contract.orders import Order, OrderRequest, OrderStatus
 from fra.core.contract.symbol import Symbol
 from fra.core.host.failures import Failures
-from fra.core.host.journal import UNSETTLED, JournalEntry, OrderJournal
+from fra.core.host.journal.journal import UNSETTLED, JournalEntry, OrderJournal
 
 ARRIVAL_MS: Final = 360_000
 """For how long after its deadline an order may still come to be, or come to be seen: five minutes and one.
