@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -215,13 +215,11 @@ class Scene:
 
     def time_passes(self) -> None:
         """Ten minutes, in which nobody was there."""
-        for path in self.folder.glob("*.sqlite"):
-            with sqlite3.connect(path) as database:
-                columns = ", ".join(
-                    f"{name} = {name} - {WHILE_AWAY_MS}" for name in ("begun_ms", "deadline_ms", "changed_ms")
-                )
+        names = ("begun_ms", "deadline_ms", "changed_ms")
+        columns = ", ".join(f"{name} = {name} - {WHILE_AWAY_MS}" for name in names)
+        for database in self._databases():
+            with database:
                 database.execute(f"UPDATE intents SET {columns}")
-            database.close()
 
     # --- what is true
 
@@ -231,14 +229,22 @@ class Scene:
     def written(self, killed: Killed) -> list[tuple[str, str]]:
         """Name and status of everything in the journal of this account."""
         rows: list[tuple[str, str]] = []
-        for path in self.folder.glob("*.sqlite"):
-            database = sqlite3.connect(path)
+        for database in self._databases():
             rows += database.execute(
                 "SELECT client_order_id, status FROM intents WHERE client_order_id = ?",
                 (killed.request["client_order_id"],),
             ).fetchall()
-            database.close()
         return rows
+
+    def _databases(self) -> Iterator[sqlite3.Connection]:
+        """Every journal, save those whose process died before they were more than an empty file."""
+        for path in self.folder.glob("*.sqlite"):
+            database = sqlite3.connect(path)
+            try:
+                if database.execute("PRAGMA user_version").fetchone() != (0,):
+                    yield database
+            finally:
+                database.close()
 
 
 @asynccontextmanager
