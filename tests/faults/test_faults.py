@@ -19,9 +19,9 @@ _SHOWN = 5
 
 @pytest.mark.parametrize("venue", VENUES)
 async def test_nothing_false_is_told_and_all_is_well_again(
-    venue: str, fault_seeds: range, tally: Tally, tmp_path: Path
+    venue: str, fault_seeds: range, tally: Tally, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trust(str(tmp_path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(trust(tmp_path)))
     if len(fault_seeds) == 1 and Scenario.of(fault_seeds[0]).venue == venue:
         tally.drawn.append(str(Scenario.of(fault_seeds[0])))
     failures = await campaign(fault_seeds, venue, tally, tell=lambda text: print(text, file=sys.__stderr__, flush=True))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import ssl
 import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -150,14 +150,15 @@ def _authority() -> tuple[trustme.CA, trustme.LeafCert, trustme.LeafCert]:
     return authority, authority.issue_cert(f"*.{_DOMAIN}"), authority.issue_cert("elsewhere.example")
 
 
-def trust(folder: str) -> None:
-    """Let this process trust our authority, as one of the system's: it is a test's, and nobody else has its key."""
+def trust(folder: Path) -> Path:
+    """Let aiohttp trust our authority; whoever makes a context of their own finds it where `SSL_CERT_FILE` names the
+    result. It is a test's, and nobody else has its key."""
     authority, *_ = _authority()
-    path = os.path.join(folder, "authority.pem")
-    authority.cert_pem.write_to_path(path)
-    os.environ["SSL_CERT_FILE"] = path
+    path = folder / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
     # aiohttp has made its context when it was imported
     aiohttp.connector._SSL_CONTEXT_VERIFIED.load_verify_locations(path)
+    return path
 
 
 def _server_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
