@@ -21,7 +21,7 @@ from fault_leaks import Remains, open_files, resident_mib, tasks_by_owner
 from fault_play import Outcome, Play, Violation, World
 from fault_scenarios import Feed, Scenario
 
-from fra.core import PluginRegistry
+from fra.core import ExchangeError, PluginRegistry
 from fra.emulator import Emulator
 
 _LANES = 6
@@ -193,10 +193,11 @@ async def campaign(seeds: Iterable[int], venue: str, tally: Tally, *, tell: Call
         at = loop.time()
         try:
             tally.add(scenario, await Play(scenario, world, attempt).run())
-        except Violation as violation:
-            if violation.late and lag.worst(at) > _BUSY_S and attempt + 1 < _ATTEMPTS:
+        except (Violation, ExchangeError) as error:
+            late = not isinstance(error, Violation) or error.late  # a call had no answer, however often it was made
+            if late and lag.worst(at) > _BUSY_S and attempt + 1 < _ATTEMPTS:
                 return True
-            fail(scenario, str(violation))
+            fail(scenario, str(error) if isinstance(error, Violation) else "".join(traceback.format_exception(error)))
         except Exception as error:
             fail(scenario, "".join(traceback.format_exception(error)))
         return False

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from fault_scenarios import Feed
-from fault_truth import Fact, Truth, fact
+from fault_truth import Truth, fact
 
 from fra.core import (
     BookView,
@@ -25,10 +25,6 @@ from fra.core import (
 
 _LOOK_S = 0.02
 """A subscription tells its status to those who look; it is looked at so often."""
-
-
-def _of(one: Any, where: dict[Fact, int]) -> int | None:
-    return 0 if isinstance(one, StreamGap) else where.get(fact(one))
 
 
 class Heard:
@@ -186,8 +182,14 @@ class Witness:
         heard = self.heard.get(Feed.TRADES)
         if heard is None:
             return []
-        where = {one: n for n, one in enumerate(self.truth.trades())}
-        wrong = [f"trades: one that never was: {one}" for one in heard.log if _of(one, where) is None]
+        true = self.truth.trades()
+        where = {one: n for n, one in enumerate(true)}
+        oldest = true[0][0] if true else 0  # older ones the venue has forgotten
+        wrong = [
+            f"trades: one that never was: {one}"
+            for one in heard.log
+            if not isinstance(one, StreamGap) and fact(one) not in where and one.timestamp_ms >= oldest
+        ]
         segments: list[list[int]] = [[]]
         for one in heard.log:
             if isinstance(one, StreamGap):
