@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,7 @@ def _best(raw: str, venue_id: str) -> Iterator[tuple[int, Best]]:
                 yield row["seqId"], tuple(map(Decimal, (*row["bids"][0][:2], *row["asks"][0][:2])))
 
 
+@cache
 def read(path: Path) -> Capture:
     """A Binance `*-book` file or an OKX `v5-book` one."""
     venue, market = path.parent.parent.name, path.parent.name.partition("-")[0]
