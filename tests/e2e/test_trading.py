@@ -60,7 +60,7 @@ async def venues() -> AsyncIterator[Mapping[str, Venue]]:
 @pytest_asyncio.fixture(loop_scope="module", params=VENUES)
 async def trader(request: pytest.FixtureRequest, venues: Mapping[str, Venue]) -> AsyncIterator[Trader]:
     """An account of its own for each test."""
-    async with trading(venues[request.param]) as trader:
+    async with trading(venues[request.param], listen=True) as trader:
         yield trader
 
 

@@ -52,7 +52,7 @@ async def venues() -> AsyncIterator[Mapping[str, Venue]]:
 
 @pytest_asyncio.fixture(loop_scope="module", params=VENUES)
 async def trader(request: pytest.FixtureRequest, venues: Mapping[str, Venue]) -> AsyncIterator[Trader]:
-    async with trading(venues[request.param]) as trader:
+    async with trading(venues[request.param], listen=True) as trader:
         yield trader
 
 
@@ -249,7 +249,7 @@ async def test_an_order_that_has_ended_cannot_be_cancelled(trader: Trader, symbo
 async def test_a_symbol_that_is_not_listed_is_refused_before_anything_is_sent(
     venues: Mapping[str, Venue], name: str
 ) -> None:
-    async with trading(venues[name]) as trader:
+    async with trading(venues[name], listen=True) as trader:
         before = venues[name].stats.requests
         await refused(SymbolNotFound, trader.send(NOPE_LINEAR), coded=False)
         await refused(SymbolNotFound, trader.handle.get_positions(NOPE_LINEAR), coded=False)

@@ -74,8 +74,14 @@ class SingleAsset(SingleRows):
         position, reduce_only = self.position_of(account, side, params)
         if params.get("lever_rate"):
             self._match_leverage(account, listing, decimal(params, "lever_rate"))
-        order = self.place(account, listing, params, side=side, position=position, kind=priced, reduce_only=reduce_only)
-        self.price_types[order.id] = params["order_price_type"]
+        release = self.live.events.hold()  # the events of an order tell the kind that it was placed with
+        try:
+            order = self.place(
+                account, listing, params, side=side, position=position, kind=priced, reduce_only=reduce_only
+            )
+            self.price_types[order.id] = params["order_price_type"]
+        finally:
+            release()
         return order
 
     def position_of(self, account: Account, side: Side, params: Params) -> tuple[PositionSide, bool]:
