@@ -188,7 +188,8 @@ async def _maintenance(stage: Stage) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _clock_jump(stage: Stage) -> AsyncIterator[None]:
-    """The venue's clock is another from now on, to the end of the scenario."""
+    """The venue's clock is another from now on, to the end of the scenario. What it dates itself is not moved, so a jump
+    ahead is no longer than what a backfill asks for beyond the moment of a loss."""
     stage.venue.clock_offset_ms += stage.amount
     if stage.deep:
         stage.venue.cut()
@@ -232,26 +233,26 @@ async def _renumber(stage: Stage) -> AsyncIterator[None]:
     yield
 
 
-_MARKET_DATA = (
-    *("depth", "trade", "aggTrade", "bookTicker", "kline", "markPrice"),
-    *("books", "trades", "tickers", "candle", "funding-rate"),
-    *("orderbook", "publicTrade"),
-    *("market", "mbp", "trade.detail", "ticker", "detail", "bbo", "public.funding_rate"),
-)
-"""Prefixes of all venues' public channels."""
+_MARKET_DATA = {
+    "binance": ("depth", "trade", "aggTrade", "bookTicker", "kline", "markPrice"),
+    "okx": ("books", "trades", "tickers", "candle", "funding-rate"),
+    "bybit": ("orderbook", "publicTrade", "tickers", "kline"),
+    "htx": ("mbp", "depth", "trade.detail", "ticker", "detail", "bbo", "kline", "public.funding_rate"),
+}
+"""Prefixes of the public channels."""
 
 
 @asynccontextmanager
 async def _silence(stage: Stage) -> AsyncIterator[None]:
     """The market data stop and pings go on. An account's channel may be quiet for days: this cannot be seen there."""
     venue = stage.venue
-    for prefix in _MARKET_DATA:
+    for prefix in _MARKET_DATA[venue.name]:
         venue.pause_channel(prefix)
     venue.faults.deaf = stage.deep
     try:
         yield
     finally:
-        for prefix in _MARKET_DATA:
+        for prefix in _MARKET_DATA[venue.name]:
             venue.resume_channel(prefix)
         venue.faults.deaf = False
 
