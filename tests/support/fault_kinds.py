@@ -188,7 +188,7 @@ async def _maintenance(stage: Stage) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _clock_jump(stage: Stage) -> AsyncIterator[None]:
-    """The venue's clock is another from now on, to the end of the scenario. What it dates itself is not moved, so a jump
+    """The venue's clock is another from now on, to the scenario's end. What it dates itself is not moved, so a jump
     ahead is no longer than what a backfill asks for beyond the moment of a loss."""
     stage.venue.clock_offset_ms += stage.amount
     if stage.deep:
