@@ -216,14 +216,15 @@ class SwapTrading:
         return [swap_convert.swap_order(row, symbol) for row in reply.data]
 
     async def open_orders(self, symbol: Symbol | None) -> list[Order]:
-        found: list[wire.Order] = []
-        page, pages = 1, 1
-        while page <= pages:
+        found: dict[object, wire.Order] = {}
+        page, pages, known = 1, 1, -1
+        while page <= pages and len(found) > known:  # a page that brings nothing new is the last, whatever they count
+            known = len(found)
             params = self._at(contract_code=symbol.venue_id if symbol else None, page_index=page, page_size=_PAGE)
             answer = (await self._plugin.http.request(tables.OPEN, params)).data
-            found += answer.orders
+            found |= {row.order_id: row for row in answer.orders}
             page, pages = page + 1, answer.total_page
-        named = await self._plugin.named({row.order_id: row for row in found}.values(), code_of, symbol)
+        named = await self._plugin.named(found.values(), code_of, symbol)
         self.used.update(row.contract_code for row, _ in named)
         return [swap_convert.swap_order(row, of) for row, of in named]
 
