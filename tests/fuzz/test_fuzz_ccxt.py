@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 
 import pytest
@@ -28,8 +28,12 @@ class Played:
         self._stack = AsyncExitStack()
         self.bench: CcxtBench = self._runner.run(self._stack.enter_async_context(ccxt_bench(venue)))
 
-    def play(self, method: str, data: bytes) -> object:
-        return self._runner.run(self.bench.play(method, data))
+    def play(self, method: str, inputs: Sequence[bytes]) -> None:
+        async def each() -> None:
+            for data in inputs:
+                await self.bench.play(method, data)
+
+        self._runner.run(each())
 
     def close(self) -> None:
         self._runner.run(self._stack.aclose())
@@ -45,4 +49,4 @@ def venue(request: pytest.FixtureRequest) -> Iterator[Played]:
 
 @pytest.mark.parametrize("method", CALLS)
 def test_whatever_is_answered_is_a_sound_model_or_an_error_of_the_tree(venue: Played, method: str) -> None:
-    play_all(lambda data: venue.play(method, data), inputs=INPUTS // SHARE)
+    play_all(lambda drawn: venue.play(method, drawn), inputs=INPUTS // SHARE)

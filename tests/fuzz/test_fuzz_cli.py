@@ -91,4 +91,6 @@ def test_whatever_is_typed_ends_with_a_documented_code(nowhere: Path, monkeypatc
                 raise
         assert "Traceback" not in err.getvalue()
 
-    play_all(play, inputs=INPUTS // 5)  # a command takes as long as fifty parsers
+    play_all(
+        lambda drawn: [play(data) for data in drawn], inputs=INPUTS // 5
+    )  # a command takes as long as fifty parsers

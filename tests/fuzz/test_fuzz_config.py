@@ -65,7 +65,7 @@ def test_whatever_a_mapping_says_is_a_configuration_or_a_config_error() -> None:
         if isinstance(tables, dict):
             read(tables, text)
 
-    play_all(play)
+    play_all(lambda drawn: [play(data) for data in drawn])
 
 
 def test_whatever_a_file_holds_is_a_configuration_or_a_config_error(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_whatever_a_file_holds_is_a_configuration_or_a_config_error(tmp_path: Pa
                 return
             ask(manager, content)
 
-    play_all(play)
+    play_all(lambda drawn: [play(data) for data in drawn])
 
 
 def read(tables: Mapping[str, Any], text: bytes) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 
 import pytest
 from fuzz_play import INPUTS, play_all
 from fuzz_streams import CHANNELS, StreamBench, stream_benches
 
-FRAMES_AN_INPUT = 2
-"""A connection brings at least so many frames that were never sent so, on the average."""
+FRAMES = 5
+"""So many frames of a connection are changed, more or less; it is lost at the first that cannot be read."""
 CONNECTIONS = 10
 """After so many the venue speaks plainly again, and the stream must be live."""
 
@@ -29,11 +29,15 @@ class Played:
         self._runner.run(bench.use())
         self._runner.run(bench.recover())
 
-    def play(self, bench: StreamBench, data: bytes) -> int:
-        return self._runner.run(bench.input(data))
+    def play(self, bench: StreamBench, inputs: Sequence[bytes]) -> int:
+        """A connection for each, and then one on which the venue speaks plainly."""
 
-    def recover(self, bench: StreamBench) -> None:
-        self._runner.run(bench.recover())
+        async def each() -> int:
+            changed = sum([await bench.input(data) for data in inputs])
+            await bench.recover()
+            return changed
+
+        return self._runner.run(each())
 
     def end(self, bench: StreamBench) -> None:
         if bench.source is not None:
@@ -56,16 +60,12 @@ def venue(request: pytest.FixtureRequest) -> Iterator[Played]:
 def test_whatever_is_streamed_only_sound_items_come_and_the_stream_comes_back(venue: Played, channel: str) -> None:
     bench = venue.benches[channel]
     venue.begin(bench)
-    changed, played = 0, 0
+    changed = 0
 
-    def play(data: bytes) -> None:
-        nonlocal changed, played
-        changed += venue.play(bench, data)
-        played += 1
-        if played % CONNECTIONS == 0:
-            venue.recover(bench)
+    def play(drawn: Sequence[bytes]) -> None:
+        nonlocal changed
+        changed += venue.play(bench, drawn)
 
-    play_all(play, inputs=max(CONNECTIONS, INPUTS // FRAMES_AN_INPUT), size=60, batch=CONNECTIONS)
-    venue.recover(bench)
+    play_all(play, inputs=max(CONNECTIONS, INPUTS // FRAMES), size=60, batch=CONNECTIONS)
     venue.end(bench)
     assert changed > 0
