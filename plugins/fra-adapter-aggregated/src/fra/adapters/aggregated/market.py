@@ -203,7 +203,7 @@ class AggregatedMarket(Membership):
         return merged.source
 
     def subscribe_trades(self, symbol: Symbol) -> StreamSource[Trade]:
-        """Every trade of every member; ids are ``member/id``."""
+        """Every trade of every member as it comes, so each member's in order; ids are ``member/id``."""
         name = symbol.name
         merged: Everything[Trade, Trade] = Everything(
             self.members,
