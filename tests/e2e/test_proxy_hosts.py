@@ -16,9 +16,11 @@ from typing import final
 
 import pytest
 import pytest_asyncio
+from nats.js.errors import NoKeysError
 from proxy_world import LEASE, HostProcess, NatsServer, Relay
 from traders import LINEAR, Trader, check_fills, configured, emulator, new_account
 
+from fra.adapters.proxy.journal import BUCKET
 from fra.core import (
     ExchangeConnectionError,
     Fill,
@@ -254,6 +256,43 @@ async def test_an_order_that_a_dead_host_has_sent_is_found_by_the_next(stage: St
         known = await trader.handle.get_order(symbol=LINEAR, client_order_id="kept1")
     assert [one.client_id for one in trader.true_orders(LINEAR)] == ["kept1"]
     assert (await trader.handle.cancel_order(known.id, LINEAR)).client_order_id == "kept1"
+
+
+async def test_what_another_host_left_open_is_found_by_one_that_held_the_lease_before(stage: Stage) -> None:
+    first = await stage.host()
+    trader = await stage.client(timeout=2.0)
+    await trader.send()  # the first host has its journal in hand since
+    first.send(signal.SIGSTOP)
+    second = await stage.host()
+    switch = stage.venue.order_faults.delay(20.0)
+    sending = asyncio.create_task(
+        trader.send(type=OrderType.LIMIT, price=await trader.price(LINEAR, "0.2"), client_order_id="left1")
+    )
+    await switch.applied.wait()
+    assert await _journalled(stage) == 1
+    await second.end(signal.SIGKILL)
+    first.send(signal.SIGCONT)
+    await first.until("main", "standby")
+    await first.until("main", "active", within=TAKEOVER_S)
+    async with asyncio.timeout(15):
+        while await _journalled(stage):  # noqa: ASYNC110 - the broker tells nobody that a key has gone
+            await asyncio.sleep(0.05)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    assert [one.client_order_id for one in await trader.handle.get_open_orders(LINEAR)] == ["left1"]
+
+
+async def _journalled(stage: Stage) -> int:
+    """How many orders are open in the journal that the broker keeps."""
+    broker = stage.broker.broker()
+    await broker.connect()
+    try:
+        bucket = await broker.client.jetstream().key_value(BUCKET)
+        return len(await bucket.keys())
+    except NoKeysError:
+        return 0
+    finally:
+        await broker.close()
 
 
 async def test_a_host_that_is_cut_off_is_replaced_and_says_nothing_when_it_is_back(stage: Stage) -> None:

@@ -47,7 +47,7 @@ class DurableJournal(OrderJournal, Protocol):
         """Whether it holds open intents at all, whoever has written them. Changes nothing."""
 
     async def claim(self, exchange: str) -> Sequence[JournalEntry]:
-        """Make sure that nobody else writes, and give the open intents that earlier processes left of this exchange.
+        """Make sure that nobody else writes, and give the open intents that other processes left of this exchange.
 
         Each is the entry that was written before it was sent, with the last status. Raises AccountInUse and
         JournalError; then nothing may be sent.

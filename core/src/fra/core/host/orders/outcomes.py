@@ -90,19 +90,24 @@ class Outcomes:
         except Exception as error:
             self._report(self._failures.complete(error, _WHERE))
 
-    async def _claim(self) -> None:
-        """Hold the journal, and all that is still open in it. Once it is held this costs nothing."""
-        if self._claimed:
+    async def _claim(self, *, again: bool = False) -> None:
+        """Hold the journal, and all that is still open in it. Once it is held this costs nothing.
+
+        ``again``: others may have written in it since, where several processes take turns.
+        """
+        if self._claimed and not again:
             return
         async with self._claiming:
             journal = self._journal
-            if self._claimed or not isinstance(journal, DurableJournal):
+            if (self._claimed and not again) or not isinstance(journal, DurableJournal):
                 return
             left = await journal.claim(self._exchange)
             if journal is self._journal:
                 self._claimed = True
                 for entry in left:
-                    self._adopt(Intent(entry, journal, left=True))
+                    intent = Intent(entry, journal, left=True)
+                    if intent.key not in self._open:
+                        self._adopt(intent)
 
     async def _let_go(self, journal: LendableJournal) -> None:
         """Whoever only reads must not keep the account from who trades on it."""
@@ -247,7 +252,7 @@ class Outcomes:
         """Ask now for every order whose outcome is not known; those, and what was found out since the last call."""
         journal = self._journal
         if not isinstance(journal, DurableJournal) or await journal.has_open():
-            await self._claim()
+            await self._claim(again=True)
         still = await asyncio.gather(*map(self._ask_now, tuple(self._open.values())))
         settled = tuple(self._settled)
         self._settled.clear()

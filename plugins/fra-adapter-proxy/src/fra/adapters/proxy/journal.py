@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, final
+from uuid import uuid4
 
+import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.api import KeyValueConfig, StorageType
@@ -21,6 +23,13 @@ BUCKET: Final = f"fra-v{VERSION}-orders"
 _OPEN: Final = (OrderStatus.PENDING, OrderStatus.UNKNOWN)
 
 
+class Written(msgspec.Struct, array_like=True):
+    """An entry, and which host wrote it."""
+
+    by: str
+    entry: JournalEntry
+
+
 @final
 class BrokerJournal:
     """A durable order journal, one for all exchanges of a host.
@@ -33,6 +42,7 @@ class BrokerJournal:
         """``leases`` gives the lease of each exchange by its name."""
         self._client = client
         self._leases = leases
+        self._name = uuid4().hex
         self._bucket: KeyValue | None = None
 
     async def _open(self) -> KeyValue:
@@ -53,7 +63,7 @@ class BrokerJournal:
             bucket = await self._open()
             key = f"{Subjects(entry.exchange).key}.{Subjects(entry.client_order_id).key}"
             if entry.status in _OPEN:
-                await bucket.put(key, wire.encode(entry))
+                await bucket.put(key, wire.encode(Written(self._name, entry)))
             else:
                 await bucket.delete(key)
         except (NatsError, StreamError, OSError, TimeoutError) as error:
@@ -67,9 +77,9 @@ class BrokerJournal:
         return any([await self._entries(name) for name, lease in self._leases().items() if lease.held])
 
     async def claim(self, exchange: str) -> Sequence[JournalEntry]:
-        """Everything that is open of ``exchange``. Raises AccountInUse without its lease."""
+        """What other hosts left open of ``exchange``. Raises AccountInUse without its lease."""
         self._held(exchange)
-        return await self._entries(exchange)
+        return [written.entry for written in await self._entries(exchange) if written.by != self._name]
 
     def _held(self, exchange: str) -> None:
         lease = self._leases().get(exchange)
@@ -79,7 +89,7 @@ class BrokerJournal:
                 cure="the host that holds it trades",
             )
 
-    async def _entries(self, exchange: str) -> list[JournalEntry]:
+    async def _entries(self, exchange: str) -> list[Written]:
         try:
             bucket = await self._open()
             try:
@@ -89,4 +99,4 @@ class BrokerJournal:
             found = [await bucket.get(key) for key in keys]
         except (NatsError, StreamError, OSError, TimeoutError) as error:
             raise JournalError(f"the order journal cannot be read from the broker: {error}") from error
-        return [wire.decode(entry.value, JournalEntry) for entry in found if entry.value]
+        return [wire.decode(entry.value, Written) for entry in found if entry.value]
