@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fra.adapters.custom import CustomExchangePlugin, publishing, publishing_each
+from fra.adapters.custom import ClockSample, CustomExchangePlugin, publishing, publishing_each
 from fra.adapters.custom.books import BookBuilder, BookSnapshot
 from fra.adapters.custom.errors import ErrorTable, Failure
 from fra.adapters.custom.levels import Levels
@@ -158,6 +158,12 @@ def test_a_venue_that_shuts_itself_for_ever_does_not_say_for_how_long(seconds: s
     error = table.error(Failure(status=429, retry_after=float(seconds)), exchange="mine")
     assert isinstance(error, ExchangeRateLimitError)
     assert error.retry_after is None
+
+
+@pytest.mark.parametrize("stands_at", [0, 1_700_000_000, 1_700_000_000_000_000, 10**400, -NOW])
+def test_a_time_that_is_none_is_no_clock(stands_at: int) -> None:
+    with pytest.raises(ValueError, match="the venue's clock stands at"):
+        ClockSample(server_ms=stands_at, sent_ms=NOW, received_ms=NOW)
 
 
 # --- books

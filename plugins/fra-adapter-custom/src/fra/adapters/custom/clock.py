@@ -11,11 +11,24 @@ SAMPLES: Final = 3
 """Looks at the clock for signing, where a second's error is a refused request."""
 
 
+_SMALLEST_MS: Final = 100_000_000_000
+_LARGEST_MS: Final = 10_000_000_000_000
+
+
+def _moment(instance: object, field: attrs.Attribute[float], value: float) -> None:
+    # What is believed here shifts the time of every signed request.
+    if not _SMALLEST_MS <= value < _LARGEST_MS:
+        raise ValueError(f"the venue's clock stands at {str(value)[:30]} ms")
+
+
 @attrs.frozen(kw_only=True)
 class ClockSample:
-    """One look at the venue's clock: what it said, and our clock before and after asking, in milliseconds."""
+    """One look at the venue's clock: what it said, and our clock before and after asking, in milliseconds.
 
-    server_ms: float
+    Raises ValueError for what is no time in milliseconds.
+    """
+
+    server_ms: float = attrs.field(validator=_moment)
     sent_ms: float
     received_ms: float
 
