@@ -277,3 +277,20 @@ async def test_what_was_there_before_is_told_first() -> None:
     (held,) = found.told(Position)[:1]
     assert held.margin_mode is not None
     assert (held.entry_price, held.margin_mode.value) == (98, "isolated")
+
+
+async def test_a_ticker_of_a_price_that_is_not_even_a_number_is_told_of_and_not_handed_over() -> None:
+    pushed = [[told("snapshot", **{**TICKER, "bid1Price": "NaN"})], [told("snapshot", **TICKER)]]
+    # Each subscription begins with the next of them: the first is answered by a new connection.
+    say = frames(tickers=[])
+
+    def begins(topic: str) -> list[str]:
+        return [json.dumps(frame) for frame in pushed.pop(0)] if topic.startswith("tickers") and pushed else say(topic)
+
+    server = BybitServer(say=begins)
+    async with server.asked(markets=["linear"], options={"reconnect_delay": 0.01}) as bybit:
+        reported: list[ErrorRaised] = []
+        bybit.register_event_handler(ErrorRaised, reported.append)
+        async with bybit.subscribe_ticker(SWAP) as tickers, asyncio.timeout(10):
+            assert (await anext(tickers)).bid == 99
+        assert any("a ticker with NaN" in str(event.error) for event in reported)

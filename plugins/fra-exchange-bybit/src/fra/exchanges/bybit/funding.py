@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from fra.adapters.custom import Stream
-from fra.core import ExchangeError, FundingRate, StreamStatus, Ticker
+from fra.core import ExchangeError, FundingRate, StreamStatus, Ticker, check_sound
 from fra.exchanges.bybit import wire
 
 _FIELDS: Final = wire.Ticker.__struct_fields__
@@ -47,7 +47,9 @@ class TickerStream:
     def on_message(self, message: wire.TickerPush, received_ms: int) -> None:
         state = self._merged.take(message)
         if state is not None:
-            self._stream.source.publish(self._convert(state, message, received_ms))
+            ticker = self._convert(state, message, received_ms)
+            check_sound(ticker)
+            self._stream.source.publish(ticker)
 
     def on_subscribed(self) -> None:
         pass
