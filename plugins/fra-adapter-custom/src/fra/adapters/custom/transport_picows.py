@@ -219,7 +219,7 @@ class PicowsTransport(Transport):
                 proxy=network.proxy_with_login,
                 socket_factory=open_socket,
             )
-            done = True
+            done = isinstance(listener, _Listener)  # None, which its types do not say: closed in the middle of it
         except picows.WSHandshakeError as error:
             if error.response is not None and error.response.status != 101:
                 raise HandshakeRefused(int(error.response.status), error.response.headers) from None
@@ -237,7 +237,7 @@ class PicowsTransport(Transport):
         finally:
             if not done:
                 await _abandon(opened)
-        if not isinstance(listener, _Listener):  # None, which its types do not say: closed in the middle of it
+        if not isinstance(listener, _Listener):
             raise network.unreachable(to, "closed during the WebSocket handshake")
         return cls(transport, listener)
 
