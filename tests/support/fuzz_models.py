@@ -4,39 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import attrs
 
 from fra.core import BookView, FraError, OrderBook
 
+_PLAIN = frozenset((str, bytes, int, float, bool))
 _SMALLEST_MS, _LARGEST_MS = 100_000_000_000, 10_000_000_000_000
 
 
 def check_model(value: Any, where: str = "answer") -> None:
     """Finite Decimals, times in milliseconds, no float where money is, and books that are sorted."""
-    if isinstance(value, OrderBook | BookView):
-        check_book(value)
-    elif isinstance(value, Decimal):
+    kind = value.__class__
+    if value is None or kind in _PLAIN:
+        return
+    if kind is Decimal:
         assert value.is_finite(), f"{where} is {value}"
+    elif kind in (OrderBook, BookView):
+        check_book(value)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             check_model(item, f"{where}[{key!r}]")
-    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        for index, item in enumerate(value):
-            check_model(item, f"{where}[{index}]")
-    elif attrs.has(type(value)) and not isinstance(value, FraError):
-        for field in attrs.fields(type(value)):
-            item = getattr(value, field.name)
-            name = f"{type(value).__name__}.{field.name}"
-            if field.name.endswith("_ms") and item is not None:
-                assert type(item) is int, f"{name} is {item!r}"
-                assert _SMALLEST_MS <= item < _LARGEST_MS, f"{name} is {item}"
-            elif "Decimal" in str(field.type) and "Mapping" not in str(field.type) and item is not None:
-                assert type(item) is Decimal, f"{name} is {item!r}"
-                assert item.is_finite(), f"{name} is {item}"
+    elif isinstance(value, Sequence):
+        for item in value:
+            check_model(item, where)
+    elif attrs.has(kind) and not isinstance(value, FraError):
+        for name, holds in _fields(kind):
+            item = getattr(value, name)
+            if item is None:
+                continue
+            if holds is int:
+                assert type(item) is int, f"{kind.__name__}.{name} is {item!r}"
+                assert _SMALLEST_MS <= item < _LARGEST_MS, f"{kind.__name__}.{name} is {item}"
+            elif holds is Decimal:
+                assert type(item) is Decimal, f"{kind.__name__}.{name} is {item!r}"
+                assert item.is_finite(), f"{kind.__name__}.{name} is {item}"
             else:
                 check_model(item, name)
+
+
+@cache
+def _fields(kind: type) -> tuple[tuple[str, type | None], ...]:
+    """The fields of a model, and whether each is a time in milliseconds (int), money (Decimal) or something else."""
+    found: list[tuple[str, type | None]] = []
+    for field in attrs.fields(kind):
+        money = str(field.type).removesuffix(" | None") == "Decimal"
+        found.append((field.name, int if field.name.endswith("_ms") else Decimal if money else None))
+    return tuple(found)
 
 
 def check_book(book: OrderBook | BookView) -> None:
