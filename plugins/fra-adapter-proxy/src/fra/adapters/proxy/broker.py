@@ -10,6 +10,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
+from importlib.util import find_spec
 from typing import Final, Protocol, TypeVar, final
 
 from nats.aio.client import Client
@@ -83,6 +84,10 @@ class Broker:
         for path in (options.nkey, options.creds):
             if path is not None and not path.is_file():
                 raise ConfigError(f"there is no file {path}", path="options")
+        if (options.nkey or options.creds) and find_spec("nkeys") is None:
+            raise ConfigError(
+                "nkeys and credentials files need the package nkeys", cure="pip install 'fra-adapter-proxy[nkeys]'"
+            )
         arguments: dict[str, object] = {}
         if options.user is not None:
             arguments["user"] = options.user
