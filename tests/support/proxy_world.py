@@ -21,6 +21,7 @@ from fra.adapters.proxy.host import ExchangeHost
 from fra.adapters.proxy.lease import Lease, lease_bucket
 from fra.adapters.proxy.options import BrokerOptions
 from fra.adapters.proxy.subjects import Subjects
+from fra.adapters.proxy.tasks import end
 from fra.core import ExchangeHandle, PluginManager, Secret
 
 LEASE = 1.5
@@ -172,8 +173,7 @@ class Hosting:
     async def stop(self) -> None:
         """End it as Ctrl-C does. Idempotent."""
         if self.task is not None:
-            self.task.cancel()
-            await asyncio.wait((self.task,))
+            await end(self.task)
 
 
 @final
@@ -217,7 +217,8 @@ class HostProcess:
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGCONT)
             self._process.send_signal(number)
-        code = await self._process.wait()
+        async with asyncio.timeout(30):
+            code = await self._process.wait()
         self._reading.cancel()
         await asyncio.wait((self._reading,))
         return code

@@ -23,6 +23,7 @@ from nats.js.errors import NotFoundError
 from fra.adapters.proxy import wire
 from fra.adapters.proxy.link import Link
 from fra.adapters.proxy.operations import EVENTS
+from fra.adapters.proxy.tasks import end
 from fra.core import (
     Balance,
     ExchangeAuthError,
@@ -123,8 +124,7 @@ class RemoteAccount:
 
     async def _close(self) -> None:
         self._link.remove(self, subject=self.subject)
-        self._task.cancel()
-        await asyncio.wait((self._task,))
+        await end(self._task)
         await self._drop()
 
     # --- what the link says

@@ -21,6 +21,7 @@ from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from fra.adapters.proxy.options import BrokerOptions
+from fra.adapters.proxy.tasks import end
 from fra.core import ConfigError, ExchangeAuthError, ExchangeConnectionError, PermissionDenied, Secret
 
 T = TypeVar("T")
@@ -102,7 +103,7 @@ class Broker:
         servers = ", ".join(options.servers)
         hopeless: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._hopeless = hopeless
-        connecting = asyncio.ensure_future(
+        connecting = asyncio.create_task(
             self.client.connect(
                 servers=list(options.servers),
                 name=self._name,
@@ -134,8 +135,7 @@ class Broker:
         finally:
             self._hopeless = None
             if not self.connected:
-                connecting.cancel()
-                await asyncio.wait((connecting,))
+                await end(connecting)
                 await self._abandon()
 
     async def _abandon(self) -> None:

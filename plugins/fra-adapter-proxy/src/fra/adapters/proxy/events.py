@@ -20,6 +20,7 @@ from nats.js.errors import BadRequestError
 
 from fra.adapters.proxy import wire
 from fra.adapters.proxy.subjects import VERSION, Subjects
+from fra.adapters.proxy.tasks import end
 from fra.core import ExchangeHandle, Fill, FraError, Order, StreamGap, StreamStatus, UserEvent
 
 _WINDOW: Final = 300.0
@@ -85,14 +86,12 @@ class EventLog:
         """Listen only. Idempotent."""
         task, self._publishing = self._publishing, None
         if task is not None:
-            task.cancel()
-            await asyncio.wait((task,))
+            await end(task)
 
     async def close(self) -> None:
         """Idempotent."""
         await self.silence()
-        self._listening.cancel()
-        await asyncio.wait((self._listening,))
+        await end(self._listening)
         await self._subscription.close()
 
     # --- listening

@@ -22,6 +22,7 @@ from fra.adapters.proxy.lease import Lease, LeaseLost
 from fra.adapters.proxy.operations import HEALTH, REMOTE, Open, Remote
 from fra.adapters.proxy.publication import UNUSED, Publication
 from fra.adapters.proxy.subjects import VERSION, Subjects, area
+from fra.adapters.proxy.tasks import end
 from fra.core import (
     ExchangeConnectionError,
     ExchangeError,
@@ -107,15 +108,12 @@ class ExchangeHost:
                 self._state("active")
                 await self._until_lost(keeping, self._beat())
         finally:
-            keeping.cancel()
+            await end(keeping)
             for subscription in subscriptions:
                 await self._broker.unsubscribe(subscription)
             if self._log is not None:
                 await self._log.silence()
-            for task in tuple(self._tasks):
-                task.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks)
+            await end(*self._tasks)
             for publication in tuple(self._publications.values()):
                 await publication.close()
             self._publications.clear()
@@ -137,8 +135,7 @@ class ExchangeHost:
             if task.done():
                 task.result()
         finally:
-            task.cancel()
-            await asyncio.wait((task,))
+            await end(task)
 
     async def _beat(self) -> None:
         while True:

@@ -27,6 +27,7 @@ from fra.adapters.proxy import wire
 from fra.adapters.proxy.broker import Broker
 from fra.adapters.proxy.options import BrokerOptions
 from fra.adapters.proxy.subjects import VERSION
+from fra.adapters.proxy.tasks import end
 from fra.core import Budget, BudgetKey, ExchangeConnectionError, Secret
 
 MEMBERS: Final = f"fra-v{VERSION}-members"
@@ -92,10 +93,7 @@ class SharedLimits:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in tuple(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await end(*self._tasks)
         await self._broker.close()
 
     async def _bucket(self, name: str, ttl: float) -> KeyValue:

@@ -20,6 +20,7 @@ from fra.adapters.proxy import wire
 from fra.adapters.proxy.broker import Broker
 from fra.adapters.proxy.operations import Remote
 from fra.adapters.proxy.subjects import VERSION, Subjects
+from fra.adapters.proxy.tasks import end
 from fra.core import ConnectionStatus, ExchangeConnectionError, ExchangeError, StreamStatus
 
 RENEW: Final = 5.0
@@ -89,10 +90,7 @@ class Link:
         """Idempotent."""
         self.broker.remove_listener(self)
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end(*tasks)
         self._streams.clear()
         self._numbered.clear()
 

@@ -13,6 +13,7 @@ import msgspec
 from fra.adapters.proxy import wire
 from fra.adapters.proxy.levels import changes
 from fra.adapters.proxy.operations import LOSSLESS, Open
+from fra.adapters.proxy.tasks import end
 from fra.core import (
     ExchangeConnectionError,
     ExchangeHandle,
@@ -82,8 +83,7 @@ class Publication:
 
     async def close(self) -> None:
         """Idempotent."""
-        self._task.cancel()
-        await asyncio.wait((self._task,))
+        await end(self._task)
         await self._subscription.close()
 
     def opened(self) -> wire.Opened:

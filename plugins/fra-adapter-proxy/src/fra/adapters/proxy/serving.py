@@ -18,6 +18,7 @@ from fra.adapters.proxy.lease import Lease, lease_bucket
 from fra.adapters.proxy.limits import SharedLimits
 from fra.adapters.proxy.options import BrokerOptions
 from fra.adapters.proxy.subjects import Subjects
+from fra.adapters.proxy.tasks import end
 from fra.core import ConfigManager, ExchangeError, FraError, PluginManager, PluginRegistry, Secret
 
 _MARGIN: Final = 0.4
@@ -115,9 +116,13 @@ class Serving:
         handles = self.manager.get_all_plugins()
         if not handles:
             raise next(iter(self.manager.failures.values()), ExchangeError("no exchange is configured"))
-        async with asyncio.TaskGroup() as group:
-            for name in handles:
-                group.create_task(self._host(name), name=f"fra host {name}")
+        tasks = [asyncio.create_task(self._host(name), name=f"fra host {name}") for name in handles]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            await end(*tasks)
 
     async def _host(self, name: str) -> None:
         """One exchange. What goes wrong is reported, and tried again: the others serve on."""

@@ -13,6 +13,7 @@ from fra.adapters.proxy import wire
 from fra.adapters.proxy.levels import Levels
 from fra.adapters.proxy.link import Link
 from fra.adapters.proxy.operations import LOSSLESS, STREAMED, Open
+from fra.adapters.proxy.tasks import end
 from fra.core import (
     BookView,
     ExchangeAuthError,
@@ -103,8 +104,7 @@ class RemoteStream(Generic[T]):
 
     async def _close(self) -> None:
         self._link.remove(self, subject=self.subject)
-        self._task.cancel()
-        await asyncio.wait((self._task,))
+        await end(self._task)
         if self._subscription is not None:
             await self._link.broker.unsubscribe(self._subscription)
 
