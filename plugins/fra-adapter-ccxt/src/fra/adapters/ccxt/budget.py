@@ -29,10 +29,13 @@ class Budget:
         self._limiter = context.limiter(f"{name} (ccxt)", [limit])
 
     async def spend(self, cost: float) -> None:
-        """Wait until ``cost`` units may be spent. What is dearer than a whole window is paid in instalments."""
+        """Wait until ``cost`` units may be spent. What is dearer than a whole window is paid in instalments.
+
+        What ccxt's table calls free is one unit: the venue counts it, whatever the table says.
+        """
         first = urgent.get()
         most = self._capacity if first else max(1, self._capacity - self._capacity // _RESERVED)
-        units = math.ceil(cost * HUNDREDTHS)
+        units = math.ceil((cost if cost > 0 else 1.0) * HUNDREDTHS)
         while units > 0:
             part = min(units, most)
             await self._limiter.acquire({SCOPE: part}, priority=first)

@@ -1,21 +1,22 @@
 """ccxt's client of one exchange, with the few places mended that money or budgets pass through.
 
-This is the one module that imports ccxt, and it does so when a client is made.
+ccxt is imported here and in ``sockets``, when a client is made.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from importlib import import_module
 from time import time_ns
 from typing import Any, Final
 
+from fra.adapters.ccxt.errors import MALFORMED
 from fra.adapters.ccxt.numbers import Exact
+from fra.adapters.ccxt.sequences import Numbers
+from fra.adapters.ccxt.sockets import catch_up, mend
 from fra.adapters.ccxt.symbols import kind_of
-from fra.core import ConfigError, MarketKind
+from fra.core import ConfigError, ExchangeAPIError, MarketKind
 
 Throttle = Callable[[float], Awaitable[None]]
 
@@ -38,7 +39,8 @@ BROKER_PARAMS: Final = frozenset({"channel_code", "broker_id"})
 waiting: ContextVar[Callable[[Any, Any], None] | None] = ContextVar("waiting", default=None)
 """Told, within a task that watches, of the socket on which ccxt waits and of the future that it waits for."""
 
-_MISSED: Final = 200
+_OK: Final = range(200, 300)
+_SHOWN: Final = 200
 _classes: Final[dict[type, type]] = {}
 
 
@@ -48,6 +50,10 @@ class Mended:
     fra_throttle: Throttle
     fra_news: Callable[[], None]
     fra_refused: Callable[[Any], bool]
+    fra_broken: Callable[[Any, Exception], None]
+    fra_numbers: Numbers | None = None
+    id: str
+    clients: dict[str, Any]
     fra_options: Mapping[str, Any] = {}
     fra_candle_volume: Mapping[MarketKind, tuple[int, str]] = {}
     fra_ahead_ms = 0
@@ -135,18 +141,22 @@ class Mended:
                 code, reason, url, method, headers, body, response, requestHeaders, requestBody
             )
             if self.fra_refused(response):
-                raise import_module("ccxt.base.errors").ExchangeError(f"{self.id} {body}")  # type: ignore[attr-defined]
-            return handled
+                raise import_module("ccxt.base.errors").ExchangeError(f"{self.id} {body}")
         except Exception as error:
             _note(error, code, headers, body)
             raise
+        if code in _OK:
+            _check_readable(response, code, body)
+        return handled
 
     def handle_http_status_code(self, code: Any, reason: Any, url: Any, method: Any, body: Any) -> Any:
         try:
-            return super().handle_http_status_code(code, reason, url, method, body)  # type: ignore[misc]
+            super().handle_http_status_code(code, reason, url, method, body)  # type: ignore[misc]
         except Exception as error:
             _note(error, code, getattr(self, "last_response_headers", None), body)
             raise
+        if code not in _OK:  # of a status that it does not know ccxt reads the answer as if it were one
+            raise ExchangeAPIError(f"it answered {code} {reason}", status_code=code, response=body)
 
     # --- sockets
 
@@ -155,7 +165,7 @@ class Mended:
         known = url in (getattr(self, "clients", None) or {})
         client = super().client(url)  # type: ignore[misc]
         if not known:
-            _mend_socket(client, self)
+            mend(client, self)
         return client
 
     def watch(
@@ -171,7 +181,7 @@ class Mended:
         due = bool(message) and not waits and not client.subscriptions.get(subscribe_hash)
         client.fra_due += due
         future = super().watch(url, message_hash, message, subscribe_hash, subscription)  # type: ignore[misc]
-        _catch_up(client, (message_hash,))
+        catch_up(client, (message_hash,))
         return _noted(client, future)
 
     def watch_multiple(
@@ -186,7 +196,7 @@ class Mended:
         due = bool(message) and any(one not in client.subscriptions for one in subscribe_hashes or ())
         client.fra_due += due
         future = super().watch_multiple(url, message_hashes, message, subscribe_hashes, subscription)  # type: ignore[misc]
-        _catch_up(client, message_hashes or ())
+        catch_up(client, message_hashes or ())
         return _noted(client, future)
 
 
@@ -196,6 +206,7 @@ def make_client(
     *,
     news: Callable[[], None],
     refused: Callable[[Any], bool],
+    broken: Callable[[Any, Exception], None],
 ) -> Any:
     """A client of ccxt's exchange, streams included where ccxt has them. Imports ccxt.
 
@@ -217,7 +228,7 @@ def make_client(
     if cls is None:
         cls = _classes[base] = type(exchange_id, (Mended, base), {"__module__": __name__})
     client = cls({"number": str, "enableRateLimit": True, **settings})
-    client.fra_news, client.fra_refused = news, refused
+    client.fra_news, client.fra_refused, client.fra_broken = news, refused, broken
     client.has = {**client.has, "fetchCurrencies": False}  # a private call on most venues, and not needed
     client.options["maxRetriesOnFailure"] = 0
     for name, snapshot in (("watchPositions", "PositionsSnapshot"), ("watchBalance", "BalanceSnapshot")):
@@ -228,21 +239,11 @@ def make_client(
     return client
 
 
-async def drop(socket: Any, owner: Any) -> None:
-    """Close one of ccxt's sockets as if the venue had: whoever waits on it hears so, and the next opens another."""
-    if owner.clients.get(socket.url) is not socket:
-        return
-    del owner.clients[socket.url]
-    error = socket.error = import_module("ccxt.base.errors").NetworkError(f"{owner.id} the socket was given up")
-    socket.reject(error)
-    await socket.aiohttp_close()
-
-
-def _catch_up(client: Any, message_hashes: Iterable[str]) -> None:
-    """Whoever waits anew is told first what came while nobody waited."""
-    for name in message_hashes:
-        if name in client.fra_missed and name in client.futures:
-            client.resolve(client.fra_missed.pop(name), name)
+def _check_readable(answer: Any, code: int, body: str) -> None:
+    """Raises ExchangeAPIError "malformed" where an answer is no JSON: ccxt would find nothing in it, and say so."""
+    if answer is None or isinstance(answer, str):
+        shown = body[:_SHOWN] if body else "nothing"
+        raise ExchangeAPIError(f"the answer is no JSON: {shown}", code=MALFORMED, status_code=code, response=body)
 
 
 def _noted(client: Any, future: Any) -> Any:
@@ -254,47 +255,3 @@ def _noted(client: Any, future: Any) -> Any:
 
 def _note(error: Exception, code: object, headers: object, body: object) -> None:
     error.fra_answer = (code, headers or {}, body)  # type: ignore[attr-defined]
-
-
-def _mend_socket(client: Any, owner: Mended) -> None:
-    """Floats in JSON stay the text they are; books count their updates; whoever waits for an answer is told."""
-    client.fra_due = client.fra_sent = client.fra_heard = 0
-    client.fra_missed = {}
-    resolve, send, on_connected = client.resolve, client.send, client.on_connected_callback
-
-    def read(data: Any) -> None:
-        if client.decompressBinary and isinstance(data, bytes):
-            try:
-                data = data.decode()
-            except UnicodeDecodeError:
-                pass  # protobuf
-        message = json.loads(data, parse_float=str) if isinstance(data, str) and data[:1] in ("{", "[") else data
-        client.fra_heard, pong = client.fra_sent, client.lastPong
-        client.on_message_callback(client, message)
-        if client.lastPong != pong:
-            client.lastPong = time_ns() // 1_000_000  # by our own clock, with which ccxt compares it
-        owner.fra_news()
-
-    def resolved(result: Any, message_hash: Any = None) -> Any:
-        if hasattr(result, "limit") and isinstance(result, dict):
-            result.__dict__["fra_updates"] = getattr(result, "fra_updates", 0) + 1
-        waited_for = message_hash in client.futures
-        if not waited_for and type(result) is list and result and "contracts" in result[0]:
-            # orders and trades are in a cache that ccxt reads from; pushed positions are in none
-            client.fra_missed[message_hash] = [*client.fra_missed.get(message_hash, ()), *result][-_MISSED:]
-        return resolve(result, message_hash)
-
-    async def sent(message: Any) -> Any:
-        client.fra_sent += 1
-        client.fra_due = max(0, client.fra_due - 1)
-        try:
-            return await send(message)
-        finally:
-            owner.fra_news()
-
-    def connected(*args: Any) -> Any:
-        asyncio.get_running_loop().call_soon(owner.fra_news)
-        return on_connected(*args)
-
-    client.handle_text_or_binary_message = read
-    client.resolve, client.send, client.on_connected_callback = resolved, sent, connected

@@ -56,6 +56,9 @@ TREE: Final[Mapping[str, type[ExchangeError]]] = {
 }
 """ccxt's class → ours; the first of an exception's classes that stands here decides."""
 
+MALFORMED: Final = "malformed"
+"""The code of an answer that is not what a venue documents, as everywhere in fra."""
+
 CODES: Final = ("code", "retCode", "ret_code", "sCode", "err_code", "err-code", "errorCode", "label", "error_code")
 MESSAGES: Final = ("msg", "retMsg", "ret_msg", "sMsg", "err_msg", "err-msg", "message", "error")
 _FINE: Final = frozenset({"0", "00000", "200", "200000", "ok", "success", ""})
@@ -128,6 +131,8 @@ def fra_error(
     was sent that leaves open what became of it.
     """
     if isinstance(error, ExchangeError):
+        if error.exchange is None:
+            error.exchange = exchange
         return error
     if isinstance(error, OSError | EOFError):
         return ExchangeConnectionError(f"{what} got no answer: {_clean(error)}", exchange=exchange)

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import attrs
 
-from fra.adapters.ccxt import codes, urls
-from fra.adapters.ccxt.client import drop
+from fra.adapters.ccxt import codes, sequences, urls
 from fra.adapters.ccxt.convert import Raw, moment
 from fra.adapters.ccxt.funding import Interval, worded
 from fra.adapters.ccxt.numbers import number
 from fra.adapters.ccxt.plugin import CCXTAdapter
+from fra.adapters.ccxt.sockets import drop
 from fra.adapters.ccxt.symbols import Market
 from fra.adapters.ccxt.venue import INVERSE, LETTERS, SWAPS, Venue
 from fra.core import (
@@ -163,6 +163,7 @@ class OKXCCXT(CCXTAdapter):
         words=codes.OKX_WORDS,
         clock_codes=frozenset({"50102", "60006"}),
         point=urls.okx,
+        book_numbers=sequences.okx,
         book_depths=(400,),
     )
     missing = frozenset((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind)
@@ -202,6 +203,7 @@ class BybitCCXT(CCXTAdapter):
             },
         },
         point=urls.bybit,
+        book_numbers=sequences.bybit,
         book_depths=(200,),
         stream_depth=200,
     )
@@ -269,6 +271,7 @@ class HTXCCXT(CCXTAdapter):
         candle_volume={MarketKind.INVERSE_SWAP: (5, "vol")},
         counts_both_sides=True,
         point=urls.htx,
+        book_numbers=sequences.htx,
         book_depths=(150,),
     )
     # Of linear swaps ccxt asks one rate at a time only, though its `has` says otherwise.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -204,6 +204,7 @@ class CCXTAdapter(CCXTTrading):
             lambda: self.watch("watch_order_book", symbol.name, deepest),
             cut,
             unwatch="un_watch_order_book",
+            unwatch_params={} if deepest is None else {"limit": deepest},
             staleness=self.options.staleness,
         )
 
@@ -284,6 +285,7 @@ class CCXTAdapter(CCXTTrading):
         *,
         unwatch: str,
         unwatch_args: tuple[object, ...] = (),
+        unwatch_params: Mapping[str, object] = {},
         lossless: bool = False,
         staleness: float | None = None,
     ) -> StreamSource[Any]:
@@ -292,7 +294,8 @@ class CCXTAdapter(CCXTTrading):
         )
 
         async def leave() -> object:
-            return await getattr(self.client, unwatch)(symbol.name, *unwatch_args)
+            # the parameters are a dict of their own: ccxt writes into its default one
+            return await getattr(self.client, unwatch)(symbol.name, *unwatch_args, params=dict(unwatch_params))
 
         pump: Pump[Any] = Pump(
             self,

@@ -13,6 +13,8 @@ from fra.adapters.ccxt.budget import Budget
 from fra.adapters.ccxt.capabilities import capabilities
 from fra.adapters.ccxt.errors import code_in, fra_error, is_clock, refusal_code
 from fra.adapters.ccxt.markets import CCXTMarkets
+from fra.adapters.ccxt.sequences import LostUpdate
+from fra.adapters.ccxt.sockets import UnreadableFrame, give_up
 from fra.adapters.ccxt.streams import Pumps
 from fra.adapters.ccxt.urls import one_host
 from fra.adapters.ccxt.venue import Urls
@@ -21,6 +23,7 @@ from fra.core import (
     ConnectionStatus,
     ErrorRaised,
     ExchangeConfig,
+    ExchangeConnectionError,
     ExchangeError,
     ExchangeRateLimitError,
     Health,
@@ -45,10 +48,10 @@ class CCXTSession(CCXTMarkets):
         name = self.exchange_id
         settings = self.settings()
         self.client = await asyncio.to_thread(
-            clients.make_client, name, settings, news=self._news, refused=self.refused
+            clients.make_client, name, settings, news=self._news, refused=self.refused, broken=self._broken
         )
         ccxt = self.client
-        ccxt.fra_candle_volume = self.venue.candle_volume
+        ccxt.fra_candle_volume, ccxt.fra_numbers = self.venue.candle_volume, self.venue.book_numbers
         self._point()
         self.adjust(ccxt)
         self.budget = Budget(ccxt, name, self.config, self.context)
@@ -233,6 +236,16 @@ class CCXTSession(CCXTMarkets):
         self.context.emit(
             ErrorRaised(exchange=self.config.name, timestamp_ms=self.context.now_ms(), where=where, error=error)
         )
+
+    def _broken(self, socket: Any, error: Exception) -> None:
+        """A frame of a socket cannot be read, or an update is missing: its streams begin anew on another."""
+        if self.pumps is None or self.pumps.closing:
+            return
+        known = isinstance(error, LostUpdate | UnreadableFrame)
+        why = f"the socket was given up: {error if known else repr(error)}"
+        if give_up(socket, self.client, why):
+            self.report(ExchangeConnectionError(why), "a socket")
+            self.pumps.spawn(socket.aiohttp_close(), name="a socket that was given up")
 
     def _news(self) -> None:
         self._changed.set()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
 
+from fra.adapters.ccxt.client import waiting
 from fra.adapters.ccxt.errors import is_clock
 from fra.core import (
     ExchangeAuthError,
@@ -123,6 +124,7 @@ class Pump(Generic[T]):
         self._staleness = staleness
         self._timer: asyncio.TimerHandle | None = None
         self._updates: tuple[int, int] = (0, 0)
+        self._socket: Any = None
         self._begun = monotonic()
         self._task = self._pumps.spawn(self._run(), name=name)
         if staleness is not None:
@@ -130,6 +132,7 @@ class Pump(Generic[T]):
 
     async def _run(self) -> None:
         retries = self._pumps.retries()
+        waiting.set(self._waits)
         while True:
             try:
                 limit = None if self._staleness is None else self._staleness * _SECOND_CHANCE
@@ -148,6 +151,15 @@ class Pump(Generic[T]):
                 continue
             retries.data_received()
             self._publish(raw)
+
+    def _waits(self, socket: Any, future: Any) -> None:
+        """ccxt waits on this socket. One that ended while nobody waited on it took its news with it."""
+        if asyncio.current_task() is not self._task:
+            return
+        before, self._socket = self._socket, socket
+        if before is not None and before is not socket:
+            why = str(before.error or "the socket was closed")
+            self._tell_loss(ExchangeConnectionError(f"{self.name}: {why}", exchange=self._session.config.name))
 
     def _publish(self, raw: Any) -> None:
         self._count(raw)
@@ -174,10 +186,8 @@ class Pump(Generic[T]):
         if isinstance(error, PERMANENT):
             self.source.fail(error)
             return False
-        live = self.source.status in (StreamStatus.LIVE, StreamStatus.STALE)
-        self.source.set_status(StreamStatus.RECOVERING, error)
-        if live and self._lossless:
-            self.source.gap(StreamGap(f"{self.name}: {error.message}", exchange=self._session.config.name))
+        self._socket = None
+        self._tell_loss(error)
         if stale:
             await self._goodbye()
         if isinstance(error, ExchangeRateLimitError) and error.retry_after:
@@ -185,6 +195,12 @@ class Pump(Generic[T]):
         await retries.handle_disconnect(_nothing)
         self._begun = monotonic()
         return True
+
+    def _tell_loss(self, error: ExchangeError) -> None:
+        live = self.source.status in (StreamStatus.LIVE, StreamStatus.STALE)
+        self.source.set_status(StreamStatus.RECOVERING, error)
+        if live and self._lossless:
+            self.source.gap(StreamGap(f"{self.name}: {error.message}", exchange=self._session.config.name))
 
     def _look(self) -> None:
         """Several times within the deadline: is there data?"""

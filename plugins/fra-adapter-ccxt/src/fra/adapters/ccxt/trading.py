@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from fra.adapters.ccxt import convert
 from fra.adapters.ccxt.account import CCXTAccount
 from fra.adapters.ccxt.convert import Raw
+from fra.adapters.ccxt.errors import MALFORMED
 from fra.adapters.ccxt.numbers import number, plain
 from fra.adapters.ccxt.user import UserFeed
 from fra.core import (
     Balance,
+    ExchangeAPIError,
     ExchangeError,
     Fill,
     InvalidOrder,
@@ -22,6 +24,7 @@ from fra.core import (
     Operation,
     Order,
     OrderNotFound,
+    OrderOutcomeUnknown,
     OrderRequest,
     OrderStatus,
     OrderType,
@@ -92,26 +95,42 @@ class CCXTTrading(CCXTAccount):
     # --- orders
 
     async def create_order(self, request: OrderRequest, symbol: Symbol) -> Order:
-        """Sent once. Everything that ccxt would round or leave out is refused before."""
+        """Sent once. Everything that ccxt would round or leave out is refused before.
+
+        Raises OrderOutcomeUnknown where the answer cannot be read.
+        """
         self._check(request, symbol)
         await self._check_mode(request, symbol)
         params = self.order_params(request, symbol)
         self.traded.add(symbol.name)
+        self._check_grid(request, symbol)
+        try:
+            raw = await self._send(request, symbol, params)
+        except ExchangeAPIError as error:
+            if error.code != MALFORMED:
+                raise
+            raise OrderOutcomeUnknown(
+                f"sent, and the answer cannot be read: {error.message}",
+                client_order_id=request.client_order_id or "",
+                exchange=self.config.name,
+                code=MALFORMED,
+                cure="ask for the order by its client order id; do not send it again",
+            ) from error
+        return self._created(raw, request, symbol)
+
+    async def _send(self, request: OrderRequest, symbol: Symbol, params: dict[str, object]) -> Any:
         kind, side = request.type.value, request.side.value
         price = None if request.price is None else plain(request.price)
-        self._check_grid(request, symbol)
         if request.quote_amount is not None:
-            raw = await self.call(
+            return await self.call(
                 "create_market_buy_order_with_cost", symbol.name, plain(request.quote_amount), params=params
             )
-        else:
-            assert request.amount is not None
-            if self._base_buy(request, symbol):
-                assert self.venue.base_amount_buys is not None
-                params |= self.venue.base_amount_buys
-            amount = plain(symbol.contracts(request.amount))
-            raw = await self.call("create_order", symbol.name, kind, side, amount, price, params=params)
-        return self._created(raw, request, symbol)
+        assert request.amount is not None
+        if self._base_buy(request, symbol):
+            assert self.venue.base_amount_buys is not None
+            params |= self.venue.base_amount_buys
+        amount = plain(symbol.contracts(request.amount))
+        return await self.call("create_order", symbol.name, kind, side, amount, price, params=params)
 
     def _base_buy(self, request: OrderRequest, symbol: Symbol) -> bool:
         return (

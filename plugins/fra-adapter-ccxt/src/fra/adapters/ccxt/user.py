@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from fra.adapters.ccxt import client as clients
-from fra.adapters.ccxt import convert
+from fra.adapters.ccxt import convert, sockets
 from fra.adapters.ccxt.streams import PERMANENT, _nothing
 from fra.core import (
     Balance,
@@ -127,7 +127,7 @@ class UserFeed:
                 self.source.set_status(StreamStatus.RECOVERING, failure)
                 self._refill()
                 if part.last is not None:  # ccxt takes what was refused for subscribed
-                    await clients.drop(part.last, self._adapter.client)
+                    await sockets.drop(part.last, self._adapter.client)
                 await retries.handle_disconnect(_nothing)
                 continue
             retries.data_received()
@@ -265,7 +265,7 @@ class UserFeed:
         self._stop()
         self.source.fail(failure)
         for socket in {id(one): one for part in self._parts if (one := part.last) is not None}.values():
-            await clients.drop(socket, self._adapter.client)
+            await sockets.drop(socket, self._adapter.client)
 
     def _stop(self) -> None:
         current = asyncio.current_task()

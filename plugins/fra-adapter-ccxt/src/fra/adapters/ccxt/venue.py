@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from fra.adapters.ccxt.errors import Words
+from fra.adapters.ccxt.sequences import Numbers
 from fra.core import ClientOrderIdRule, ExchangeError, IntervalSource, MarketKind
 
 Urls = Mapping[str, Mapping[str, str]]
@@ -51,7 +52,8 @@ class Venue:
     ``candle_volume`` where a raw candle has its contracts (in a list, in a table), where ccxt takes something else;
     ``counts_both_sides`` that volumes and trades of swaps count buyers and sellers both;
     ``book_depths`` what may be asked for, per market if
-    they differ; ``stream_depth`` the largest that streams.
+    they differ; ``stream_depth`` the largest that streams; ``book_numbers`` reads the numbers of streamed
+    updates where ccxt does not check them all.
 
     ``codes`` are the venue's codes that mean something else than ccxt makes of them, ``words`` those that do with a
     part of their text; ``clock_codes`` are given to a request whose time is off, beside ccxt's InvalidNonce, and
@@ -86,6 +88,7 @@ class Venue:
     counts_both_sides: bool = False
     book_depths: tuple[int, ...] | Mapping[str, tuple[int, ...]] = ()
     stream_depth: int | None = None
+    book_numbers: Numbers | None = None
 
     codes: Mapping[str, type[ExchangeError]] = {}
     words: tuple[Words, ...] = ()
