@@ -42,7 +42,7 @@ async def test_an_answer_that_is_none_leaves_the_fate_of_an_order_open(
     venues: Mapping[str, Venue], name: str, symbol: str
 ) -> None:
     for status, body in MAYBE:
-        async with trading(venues[name], timeout=0.3) as trader:
+        async with trading(venues[name], timeout=0.3, listen=True) as trader:
             price = await trader.price(symbol, "0.05")
             trader.venue.answer_with(status, body, count=1, path=PLACES[name, symbol])
             with pytest.raises(OrderOutcomeUnknown):
@@ -57,7 +57,7 @@ async def test_an_answer_from_in_front_of_the_venue_is_a_refusal(
     venues: Mapping[str, Venue], name: str, symbol: str
 ) -> None:
     for status, body in NEVER:
-        async with trading(venues[name]) as trader:
+        async with trading(venues[name], listen=True) as trader:
             price = await trader.price(symbol, "0.05")
             trader.venue.answer_with(status, body, count=1, path=PLACES[name, symbol])
             with pytest.raises(ExchangeError) as refused:

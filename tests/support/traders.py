@@ -28,7 +28,7 @@ from fra.core import (
     Symbol,
     UserEvent,
 )
-from fra.emulator import Account, Emulator, Venue
+from fra.emulator import Account, Emulator, OrderAction, Venue
 from fra.matching import Exchange
 from fra.matching import Fill as TrueFill
 from fra.matching import Order as TrueOrder
@@ -118,9 +118,10 @@ class Trader:
         handle.register_event_handler(FillReceived, self.heard)
 
     async def listen(self) -> Subscription[UserEvent]:
-        """Subscribe to the account's stream and wait until it is live."""
-        self.stream = self.handle.subscribe_user_data()
-        self.stream.add_listener(self.told)
+        """Subscribe to the account's stream, once, and wait until it is live."""
+        if self.stream is None:
+            self.stream = self.handle.subscribe_user_data()
+            self.stream.add_listener(self.told)
         async with asyncio.timeout(PATIENCE_S):
             await self.stream.ready()
         return self.stream
@@ -168,6 +169,12 @@ class Trader:
             exchange.place(self.account, request)
 
     # --- the truth
+
+    @property
+    def orders_asked_for(self) -> int:
+        """How often the venue was asked to place an order; what the account's stream asks beside is not counted."""
+        pattern = self.venue.order_paths[OrderAction.PLACE]
+        return sum(count for call, count in self.venue.stats.by_call.items() if pattern.fullmatch(call))
 
     @property
     def engine(self) -> Exchange:

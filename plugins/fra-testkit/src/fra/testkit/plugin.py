@@ -11,7 +11,7 @@ import pytest
 from fra.testkit.outcomes import LETTERS, NotRun, Outcome, Result
 
 _KEY: Final = "fra"
-SUITE: Final = Path(__file__).with_name("suite") / "test_fra_conformance.py"
+SUITE: Final = Path(__file__).with_name("suite") / "fra_conformance.py"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

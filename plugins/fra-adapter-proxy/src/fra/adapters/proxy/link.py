@@ -27,6 +27,10 @@ RENEW: Final = 5.0
 """Seconds between two signs of a client that it uses its streams."""
 
 
+_FIRST: Final = 0.3
+"""Of the time-out, for the first asking of a question."""
+
+
 class Stream(Protocol):
     """What the link tells a stream."""
 
@@ -99,14 +103,25 @@ class Link:
     async def ask(self, subject: str, remote: Remote, *, what: str, **arguments: Any) -> Any:
         """The decoded answer. Raises what the host raised, and what :meth:`Broker.request` raises."""
         takes = remote.takes(**arguments)
-        return await self.put(subject, takes, remote.answers, what=what)
+        if ".trade." in subject:
+            return await self.put(subject, takes, remote.answers, what=what)
+        # A question may be repeated: the host that heard it may have lost its lease, and says nothing then.
+        try:
+            return await self.put(subject, takes, remote.answers, what=what, timeout=self.timeout * _FIRST)
+        except ExchangeConnectionError as error:
+            if not error.sent or not self.broker.connected:
+                raise
+        return await self.put(subject, takes, remote.answers, what=what, timeout=self.timeout * (1 - _FIRST))
 
-    async def put(self, subject: str, arguments: msgspec.Struct, answers: Any, *, what: str) -> Any:
-        """The same for arguments that are a struct already."""
+    async def put(
+        self, subject: str, arguments: msgspec.Struct, answers: Any, *, what: str, timeout: float | None = None
+    ) -> Any:
+        """The same for arguments that are a struct already, asked once."""
+        timeout = self.timeout if timeout is None else timeout
         self._count += 1
-        deadline = self._now_ms() + int(self.timeout * 1000)
+        deadline = self._now_ms() + int(timeout * 1000)
         call = wire.Call(VERSION, f"{self._name}-{self._count}", deadline, wire.raw(arguments))
-        data = await self.broker.request(subject, wire.encode(call), timeout=self.timeout, what=what)
+        data = await self.broker.request(subject, wire.encode(call), timeout=timeout, what=what)
         answer = wire.decode(wire.unpack(data), wire.Answer)
         wire.check_version(answer.version)
         if answer.failure is not None:
