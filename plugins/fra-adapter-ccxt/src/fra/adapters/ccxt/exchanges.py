@@ -335,9 +335,13 @@ class HTXCCXT(CCXTAdapter):
         return made if made is None or told is None else attrs.evolve(made, hedge_mode=told != "both")
 
     def order(self, raw: Raw, symbol: Symbol) -> Order:
-        """Linear orders have post-only among their types, which ccxt takes for a limit order."""
-        made = super().order(raw, symbol)
-        return attrs.evolve(made, post_only=True) if (raw.get("info") or {}).get("type") == "post_only" else made
+        """Linear orders have post-only among their types, which ccxt takes for a limit order. On the stream ``execAmt``
+        of a market buy is its worth (HTX, spot "Subscribe Order Updates"): how much was bought, its fills say.
+        """
+        made, info = super().order(raw, symbol), raw.get("info") or {}
+        if info.get("type") == "buy-market" and "execAmt" in info:
+            return attrs.evolve(made, filled=Decimal(0), average_price=None)
+        return attrs.evolve(made, post_only=True) if info.get("type") == "post_only" else made
 
     def fill(self, raw: Raw, symbol: Symbol, received_ms: int) -> Fill:
         """HTX, "Query Historical Order Details" of /v5: the fee is positive when paid. ccxt turns it round, as is right
