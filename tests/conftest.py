@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+LONG = tuple(ROOT / "tests" / name for name in ("docs", "faults", "fuzz", "e2e"))
+"""Files in these start processes or play many seeds: they last longer than their number of tests says."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let workers take the longest files first, or one is still at it when the others have nothing left to do."""
+    if hasattr(config, "workerinput"):
+        sizes = Counter(item.path for item in items)
+        places = {path: next((i for i, at in enumerate(LONG) if path.is_relative_to(at)), len(LONG)) for path in sizes}
+        items.sort(key=lambda item: (places[item.path], -sizes[item.path]))
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,12 @@ _spec.loader.exec_module(_cli)
 shell, ctrl_c = _cli.shell, _cli.ctrl_c
 
 
+@pytest.fixture(scope="session")
+def new_shell():
+    """What makes a `shell` in a folder, for fixtures of a module."""
+    return _cli.new_shell
+
+
 @attrs.define
 class Running:
     """A `fra` process beside the test's own loop, which serves the exchanges that it talks to."""

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,19 +11,36 @@ import pytest
 
 pytestmark = pytest.mark.alone
 
+PLAIN, AS_JSON = ("demo",), ("demo", "--json")
+IGNORED = '[exchanges.okx]\nbase_url = "http://127.0.0.1:1"\napi_key = "env:FRA_TEST_NOT_SET"\n'
 
-def test_the_demo_shows_a_cut_and_its_healing_and_ends(shell):
-    began = time.monotonic()
-    done = shell.run("demo")
-    assert time.monotonic() - began < 60
+
+@pytest.fixture(scope="module")
+def demos(new_shell, tmp_path_factory):
+    """Demos by their arguments, in a folder with a fra.toml, and their seconds. They mostly wait, so both run at once."""
+
+    def play(arguments):
+        shell = new_shell(tmp_path_factory.mktemp("demo"))
+        shell.folder.joinpath("fra.toml").write_text(IGNORED)
+        began = time.monotonic()
+        return shell.run(*arguments), time.monotonic() - began
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip((PLAIN, AS_JSON), pool.map(play, (PLAIN, AS_JSON)), strict=True))
+
+
+def test_the_demo_shows_a_cut_and_its_healing_and_ends(demos):
+    done, seconds = demos[PLAIN]
+    assert seconds < 60
     assert "BTC/USDT:USDT" in done.stdout
     told = done.stderr
     assert told.index("cutting okx") < told.index("RECOVERING") < told.index("okx is back")
     assert "\x1b" not in done.stdout
 
 
-def test_the_demo_has_every_asset_and_ends_with_a_hedge_that_is_paid(shell):
-    lines = [json.loads(line) for line in shell.run("demo", "--json").stdout.splitlines()]
+def test_the_demo_has_every_asset_and_ends_with_a_hedge_that_is_paid(demos):
+    done, _ = demos[AS_JSON]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
     shown = {line["schema"]: line for line in lines}
     assert len(lines[0]["rows"]) >= 25
     assert {venue["exchange"] for venue in lines[0]["exchanges"]} == {"binance", "okx", "bybit", "htx"}
@@ -38,9 +56,15 @@ def test_the_demo_has_every_asset_and_ends_with_a_hedge_that_is_paid(shell):
     assert Decimal(total["received"]) == sum(Decimal(row["received"]) for row in rows)
 
 
-def test_the_demo_needs_no_configuration_and_ignores_a_bad_one(shell):
+def test_the_demo_needs_no_configuration_and_ignores_the_exchanges_of_one(demos):
+    done, _ = demos[PLAIN]
+    assert "okx: MISSING" not in done.stdout
+    assert "are emulated on this machine" in done.stderr
+
+
+def test_a_configuration_that_nobody_can_read_may_forbid_the_demo(shell):
     shell.folder.joinpath("fra.toml").write_text("nonsense = 1\n")
-    shell.run("demo")
+    assert "unknown key nonsense" in shell.run("demo", code=4).stderr
 
 
 @pytest.fixture

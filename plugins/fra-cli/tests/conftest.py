@@ -49,7 +49,7 @@ class Shell:
             env={**self.environ, **(environ or {})},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
@@ -104,12 +104,16 @@ def toml(value):
 @pytest.fixture
 def shell(tmp_path):
     """`fra` with one more distribution installed, whose exchange `scripted` does what its options say."""
+    return new_shell(tmp_path)
+
+
+def new_shell(folder):
     environ = {
         key: value for key, value in os.environ.items() if not key.startswith(("FRA_", "NO_COLOR", "XDG_CONFIG_HOME"))
     }
-    environ["PYTHONPATH"] = os.pathsep.join([str(tmp_path), str(HERE)])
-    environ["XDG_CONFIG_HOME"] = str(tmp_path / "nowhere")
-    made = Shell(tmp_path, environ)
+    environ["PYTHONPATH"] = os.pathsep.join([str(folder), str(HERE)])
+    environ["XDG_CONFIG_HOME"] = str(folder / "nowhere")
+    made = Shell(folder, environ)
     made.install("fra-scripted", scripted="scripted_venue:ScriptedVenue", unpriced="scripted_venue:UnknownFees")
     made.install("fra-trading", trading="trading_venue:TradingVenue", playing="trading_venue:SimulatedVenue")
     return made
