@@ -17,7 +17,7 @@ IGNORED = '[exchanges.okx]\nbase_url = "http://127.0.0.1:1"\napi_key = "env:FRA_
 
 @pytest.fixture(scope="module")
 def demos(new_shell, tmp_path_factory):
-    """Demos by their arguments, in a folder with a fra.toml, and their seconds. They mostly wait, so both run at once."""
+    """Demos by their arguments, in a folder with a fra.toml, and their seconds. They mostly wait: both run at once."""
 
     def play(arguments):
         shell = new_shell(tmp_path_factory.mktemp("demo"))
