@@ -184,13 +184,13 @@ async def test_trades_tickers_and_candles_are_streamed(pair: Pair, symbol: str) 
 
 
 @swaps
-async def test_funding_is_the_same_or_unknown_and_said_so(pair: Pair, symbol: str) -> None:
+async def test_funding_is_the_same(pair: Pair, symbol: str) -> None:
     ours, theirs = await pair.native.get_funding_rate(symbol), await pair.ccxt.get_funding_rate(symbol)
     assert abs(theirs.rate - ours.rate) < Decimal("0.0001")
     assert theirs.next_settlement_ms == ours.next_settlement_ms
-    assert theirs.interval in (ours.interval, None)
-    assert theirs.interval == ours.interval or pair.venue.name == "htx"
-    assert (theirs.interval is None) == (theirs.interval_source is None)
+    assert theirs.interval == ours.interval
+    assert theirs.interval is not None
+    assert theirs.interval_source is not None
     past = await pair.ccxt.get_funding_rate_history(symbol, limit=5)
     known = {rate.settled_ms: rate.rate for rate in await pair.native.get_funding_rate_history(symbol, limit=10)}
     assert past

@@ -9,8 +9,6 @@ from conformance import emulated
 
 from fra.testkit import Conformance, VenueUnderTest
 
-LIMITER = {"test_every_request_asks_the_limiter": "one of Binance's requests is not counted"}
-PAGES = {"test_settled_rates_are_paged_by_since_and_until": "ccxt asks HTX for no end, and gets the newest page only"}
 MULTI_ASSETS = {"htx_multi_assets": True}
 
 
@@ -19,7 +17,7 @@ class TestBinanceThroughCCXT(Conformance):
 
     @asynccontextmanager
     async def venue(self) -> AsyncIterator[VenueUnderTest]:
-        async with emulated("binance", plugin="binance_ccxt", not_evaluated=LIMITER) as venue:
+        async with emulated("binance", plugin="binance_ccxt") as venue:
             yield venue
 
 
@@ -46,5 +44,5 @@ class TestHTXThroughCCXT(Conformance):
 
     @asynccontextmanager
     async def venue(self) -> AsyncIterator[VenueUnderTest]:
-        async with emulated("htx", plugin="htx_ccxt", settings=MULTI_ASSETS, not_evaluated=PAGES) as venue:
+        async with emulated("htx", plugin="htx_ccxt", settings=MULTI_ASSETS) as venue:
             yield venue

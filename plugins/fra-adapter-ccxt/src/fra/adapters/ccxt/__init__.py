@@ -1,8 +1,9 @@
 """Every exchange of ccxt behind fra's interface."""
 
 from fra.adapters.ccxt.capabilities import capabilities
-from fra.adapters.ccxt.exchanges import HTXCCXT, OKXCCXT, BinanceCCXT, BybitCCXT
+from fra.adapters.ccxt.exchanges import OKXCCXT, BinanceCCXT, BybitCCXT
 from fra.adapters.ccxt.funding import Interval, worded
+from fra.adapters.ccxt.htx import HTXCCXT
 from fra.adapters.ccxt.more_exchanges import MEXCCCXT, BitfinexCCXT, BitgetCCXT, CryptoComCCXT, GateCCXT, KuCoinCCXT
 from fra.adapters.ccxt.numbers import number, positive
 from fra.adapters.ccxt.options import CCXTOptions

@@ -16,7 +16,6 @@ from fra.adapters.ccxt.funding import Interval, worded
 from fra.adapters.ccxt.numbers import number
 from fra.adapters.ccxt.plugin import CCXTAdapter
 from fra.adapters.ccxt.sockets import drop
-from fra.adapters.ccxt.symbols import Market
 from fra.adapters.ccxt.venue import INVERSE, LETTERS, SWAPS, Venue
 from fra.core import (
     Balance,
@@ -28,11 +27,7 @@ from fra.core import (
     IntervalSource,
     MarketKind,
     Operation,
-    Order,
-    OrderRequest,
     PermissionDenied,
-    Position,
-    PositionSide,
     Symbol,
 )
 
@@ -40,12 +35,6 @@ _LINEAR: Final = (MarketKind.LINEAR_SWAP,)
 _INVERSE: Final = (MarketKind.INVERSE_SWAP,)
 _SPOT: Final = (MarketKind.SPOT,)
 _DEFAULT: Final = timedelta(hours=8)
-_HTX_FINE: Final = "200"
-_HTX_TRADES: Final = {
-    MarketKind.SPOT: ("trade-id", "tradeId"),
-    MarketKind.LINEAR_SWAP: ("trade_id",),
-    MarketKind.INVERSE_SWAP: ("id",),
-}
 _LEARN_AGAIN_S: Final = 600.0
 _KEY_OR_RIGHT: Final = "-2015"
 
@@ -242,114 +231,3 @@ class BybitCCXT(CCXTAdapter):
         rows = await self.call("fetch_positions", [symbol.name], params=self.scope(symbol.market))
         told = [str(row["info"].get("positionIdx")) for row in rows if row.get("info")]
         return None if not told else told[0] != "0"
-
-
-class HTXCCXT(CCXTAdapter):
-    """HTX through ccxt: spot, linear and inverse perpetual swaps. Linear needs multi-assets collateral mode, whose
-    paths are the only ones that ccxt asks. Client order ids are numbers, which ccxt keeps exactly up to 15 digits.
-    """
-
-    venue = Venue(
-        id="htx",
-        display_name="HTX",
-        types={"spot": "spot", "linear": "linear", "inverse": "inverse"},
-        wallets={
-            "spot": {"type": "spot"},
-            "linear": {"type": "swap", "subType": "linear"},
-            "inverse": {"type": "swap", "subType": "inverse"},
-        },
-        wallet_of={name: name for name in ("spot", "linear", "inverse")},
-        client_order_id_rule=ClientOrderIdRule(15, "0123456789", "1"),
-        unwatchable=frozenset({"watchBalance"}),
-        by_client_id="param",
-        settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
-        codes=codes.HTX,
-        words=codes.HTX_WORDS,
-        clock_codes=frozenset({"api-signature-not-valid", "403", "1003"}),
-        types_as_flags=True,
-        candles_in_contracts=INVERSE,
-        candle_volume={MarketKind.INVERSE_SWAP: (5, "vol")},
-        counts_both_sides=True,
-        point=urls.htx,
-        book_numbers=sequences.htx,
-        book_depths=(150,),
-    )
-    # Of linear swaps ccxt asks one rate at a time only, though its `has` says otherwise.
-    missing = frozenset(
-        (
-            *((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind),
-            (Operation.GET_FUNDING_RATES, MarketKind.LINEAR_SWAP),
-        )
-    )
-
-    def refused(self, answer: object) -> bool:
-        """ccxt lets codes of /v5 pass that it does not know: an order would be taken for sent, a setting for made."""
-        return isinstance(answer, dict) and str(answer.get("code", _HTX_FINE)) != _HTX_FINE
-
-    def adjust(self, client: Any) -> None:
-        """HTX, spot "Subscribe Order Updates": after a subscription to ``orders#*`` each push names its symbol. ccxt
-        waits for the star, so it is woken for that too.
-        """
-        handle = client.handle_message
-
-        def handle_message(socket: Any, message: Any) -> None:
-            handle(socket, message)
-            channel = str(message.get("ch")) if isinstance(message, dict) and message.get("action") == "push" else ""
-            if channel.startswith("orders#"):
-                socket.resolve(client.orders, "orders#*")
-            elif channel.startswith("trade.clearing#"):
-                socket.resolve(client.myTrades, f"trade.clearing#*#{channel.rpartition('#')[2]}")
-
-        client.handle_message = handle_message
-
-    def make_symbol(self, market: Market, name: str) -> Symbol:
-        """The minimum of a contract is one; ccxt writes its size there, in coins."""
-        made = super().make_symbol(market, name)
-        return attrs.evolve(made, min_amount=made.lot_size) if made.kind.is_derivative else made
-
-    async def hedged(self, symbol: Symbol) -> bool | None:
-        """HTX, "Query Position Mode" of /v5: linear only; inverse accounts are always in hedge mode."""
-        if symbol.inverse:
-            return True
-        told = await self.call("contractPrivateGetV5PositionMode")
-        return bool((told.get("data") or {}).get("position_mode") == "dual_side")
-
-    async def cancel_order(
-        self, order_id: str | None = None, symbol: Symbol | None = None, *, client_order_id: str | None = None
-    ) -> Order:
-        """Spot takes a cancel by a client order id that nobody has for good: it is asked for before."""
-        if order_id is None and symbol is not None and not symbol.kind.is_derivative:
-            order_id = (await self.get_order(None, symbol, client_order_id=client_order_id)).id
-        return await super().cancel_order(order_id, symbol, client_order_id=client_order_id)
-
-    def position_params(self, request: OrderRequest) -> dict[str, object]:
-        """Linear orders of hedge mode name the position; there ccxt's ``hedged`` means the older paths' words."""
-        params = super().position_params(request)
-        if request.position_side is PositionSide.NET or ":USD" not in request.symbol:
-            return params
-        return {"position_side": request.position_side.value}
-
-    def position(self, raw: Raw, symbol: Symbol) -> Position | None:
-        """Linear positions of one-way mode are of side "both"."""
-        made, told = super().position(raw, symbol), (raw.get("info") or {}).get("position_side")
-        return made if made is None or told is None else attrs.evolve(made, hedge_mode=told != "both")
-
-    def order(self, raw: Raw, symbol: Symbol) -> Order:
-        """Linear orders have post-only among their types, which ccxt takes for a limit order. On the stream ``execAmt``
-        of a market buy is its worth (HTX, spot "Subscribe Order Updates"): how much was bought, its fills say.
-        """
-        made, info = super().order(raw, symbol), raw.get("info") or {}
-        if info.get("type") == "buy-market" and "execAmt" in info:
-            return attrs.evolve(made, filled=Decimal(0), average_price=None)
-        return attrs.evolve(made, post_only=True) if info.get("type") == "post_only" else made
-
-    def fill(self, raw: Raw, symbol: Symbol, received_ms: int) -> Fill:
-        """HTX, "Query Historical Order Details" of /v5: the fee is positive when paid. ccxt turns it round, as is right
-        for the older paths. An execution has one name in answers and on the stream.
-        """
-        made, info = super().fill(raw, symbol, received_ms), raw.get("info") or {}
-        fee = number(info.get("trade_fee"))
-        if fee is not None and "fee_currency" in info:
-            made = attrs.evolve(made, fee=fee)
-        name = next((info[key] for key in _HTX_TRADES[symbol.kind] if info.get(key)), None)
-        return made if name is None else attrs.evolve(made, trade_id=str(name))
