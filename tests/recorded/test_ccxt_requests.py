@@ -77,6 +77,7 @@ OURS: Final[Mapping[str, frozenset[str]]] = {
     "fetchMyTrades": frozenset({"limit", "pageSize", "size"}),  # a whole page, of which the first are taken
     "fetchTickers": frozenset({"symbols", "symbol"}),  # one request for all, of which some are taken
     "fetchTrades": frozenset({"size"}),
+    "fetchFundingRateHistory": frozenset({"limit"}),  # HTX: a whole page, whose settlements tell the intervals
     "setPositionMode": frozenset({"symbol", "coin"}),  # of the account and not of a symbol
     "fetchOHLCV": frozenset({"sort", "limit"}),  # Bitfinex: the latest, where ccxt asked for the first
 }

@@ -431,7 +431,7 @@ def test_hooks_are_where_exchange_packages_look_for_them() -> None:
 
 
 @needs_recordings
-@pytest.mark.parametrize("venue", ["gate", "mexc", "cryptocom", "bitfinex"])
+@pytest.mark.parametrize("venue", ["bitget", "kucoin", "gate", "mexc", "cryptocom", "bitfinex"])
 async def test_a_bare_variant_claims_nothing_that_only_its_package_gets_right(venue: str) -> None:
     async with Local().adapter(venue) as adapter:
         matrix = adapter.capabilities

@@ -136,6 +136,8 @@ class Mended:
         requestHeaders: Any,
         requestBody: Any,
     ) -> Any:
+        if code in _OK:  # before ccxt looks: of some venues it would call that a refusal
+            _check_readable(response, code, body)
         try:
             handled = super().handle_errors(  # type: ignore[misc]
                 code, reason, url, method, headers, body, response, requestHeaders, requestBody
@@ -145,8 +147,6 @@ class Mended:
         except Exception as error:
             _note(error, code, headers, body)
             raise
-        if code in _OK:
-            _check_readable(response, code, body)
         return handled
 
     def handle_http_status_code(self, code: Any, reason: Any, url: Any, method: Any, body: Any) -> Any:

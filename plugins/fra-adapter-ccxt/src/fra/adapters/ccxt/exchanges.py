@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from time import monotonic
 from typing import Any, Final
 
 import attrs
 
 from fra.adapters.ccxt import codes, sequences, urls
 from fra.adapters.ccxt.convert import Raw, moment
-from fra.adapters.ccxt.funding import Interval, worded
-from fra.adapters.ccxt.numbers import number
+from fra.adapters.ccxt.funding import Interval, apart, outdated, worded
+from fra.adapters.ccxt.numbers import number, positive
 from fra.adapters.ccxt.plugin import CCXTAdapter
 from fra.adapters.ccxt.sockets import drop
 from fra.adapters.ccxt.venue import INVERSE, LETTERS, SWAPS, Venue
@@ -28,6 +27,7 @@ from fra.core import (
     MarketKind,
     Operation,
     PermissionDenied,
+    Position,
     Symbol,
 )
 
@@ -35,7 +35,6 @@ _LINEAR: Final = (MarketKind.LINEAR_SWAP,)
 _INVERSE: Final = (MarketKind.INVERSE_SWAP,)
 _SPOT: Final = (MarketKind.SPOT,)
 _DEFAULT: Final = timedelta(hours=8)
-_LEARN_AGAIN_S: Final = 600.0
 _KEY_OR_RIGHT: Final = "-2015"
 
 
@@ -71,12 +70,15 @@ class BinanceCCXT(CCXTAdapter):
         },
     )
 
-    _intervals: Mapping[str, timedelta] = {}
-    _learnt: float | None = None
+    _intervals: Mapping[str, timedelta | None] = {}
+    _learnt_ms: int | None = None
 
     async def learn_intervals(self, symbols: Sequence[Symbol]) -> None:
-        """Binance lists adjusted intervals only, in a call of its own; the list is asked for each ten minutes."""
-        if self._learnt is not None and monotonic() - self._learnt < _LEARN_AGAIN_S:
+        """Binance lists adjusted intervals only, in a call of its own; the list is asked for each ten minutes and after
+        each full hour.
+        """
+        now = self.context.now_ms()
+        if not outdated(self._learnt_ms, now):
             return
         if any(symbol.kind.is_swap and not symbol.inverse for symbol in symbols):
             try:
@@ -84,9 +86,8 @@ class BinanceCCXT(CCXTAdapter):
             except ExchangeError as error:
                 self.report(error, "funding intervals")  # the rate is still worth having
                 return
-            told = {name: worded(row.get("interval")) for name, row in rows.items()}
-            self._intervals = {name: interval for name, interval in told.items() if interval is not None}
-            self._learnt = monotonic()
+            self._intervals = {name: worded(row.get("interval")) for name, row in rows.items()}
+            self._learnt_ms = now
 
     def adjust(self, client: Any) -> None:
         """Of a user stream that is refused ccxt takes its note away twice, and dies of the second. It does not hear
@@ -124,10 +125,34 @@ class BinanceCCXT(CCXTAdapter):
 
     def funding_interval(self, raw: Raw, symbol: Symbol) -> Interval:
         """Binance, USD-M, "Get Funding Rate Info": symbols that it does not list settle each 8 hours."""
-        if symbol.inverse or self._learnt is None:
+        if symbol.inverse or self._learnt_ms is None:
             return None
-        found = self._intervals.get(symbol.name)
-        return (_DEFAULT, IntervalSource.VENUE_DEFAULT) if found is None else (found, IntervalSource.REPORTED)
+        if symbol.name not in self._intervals:
+            return _DEFAULT, IntervalSource.VENUE_DEFAULT
+        found = self._intervals[symbol.name]
+        return None if found is None else (found, IntervalSource.REPORTED)
+
+    async def get_positions(self, symbol: Symbol | None = None) -> list[Position]:
+        """Binance, USD-M, "Position Information V3" says no leverage and "Symbol Configuration" does: one more request
+        where there is a position without one. It stays unknown where that fails.
+        """
+        found = await super().get_positions(symbol)
+        bare = {position.symbol: self.symbol(position.symbol) for position in found if position.leverage is None}
+        linear = {one.venue_id: name for name, one in bare.items() if not one.inverse}
+        if not linear:
+            return found
+        asked = {"symbol": next(iter(linear))} if len(linear) == 1 else {}
+        try:
+            rows = await self.call("fapiPrivateGetSymbolConfig", params=asked)
+        except ExchangeError as error:
+            self.report(error, "the leverage of positions")
+            return found
+        told = {
+            linear[row["symbol"]]: positive(row.get("leverage"))
+            for row in rows
+            if isinstance(row, dict) and row.get("symbol") in linear
+        }
+        return [attrs.evolve(one, leverage=one.leverage or told.get(one.symbol)) for one in found]
 
 
 class OKXCCXT(CCXTAdapter):
@@ -156,6 +181,13 @@ class OKXCCXT(CCXTAdapter):
         book_depths=(400,),
     )
     missing = frozenset((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind)
+
+    def funding_interval(self, raw: Raw, symbol: Symbol) -> Interval:
+        """OKX, "Get funding rate": the distance between the settlements that it tells. ccxt knows few of these by name,
+        and not six hours.
+        """
+        made = apart(raw.get("fundingTimestamp"), raw.get("nextFundingTimestamp"))
+        return None if made is None else (made, IntervalSource.DERIVED)
 
     def fill(self, raw: Raw, symbol: Symbol, received_ms: int) -> Fill:
         """OKX, "Order channel": ``fillFee`` is negative when paid, and ccxt leaves it so on the stream."""
@@ -196,6 +228,16 @@ class BybitCCXT(CCXTAdapter):
         book_depths=(200,),
         stream_depth=200,
     )
+
+    def funding_interval(self, raw: Raw, symbol: Symbol) -> Interval:
+        """Bybit, "Get Tickers": ``fundingIntervalHour``. ccxt gives what the instrument had when it was listed last,
+        which is not so any more after a change; it is taken of tickers from before there was this field.
+        """
+        info = raw.get("info") or {}
+        if "fundingIntervalHour" not in info:
+            return super().funding_interval(raw, symbol)
+        made = worded(f"{info['fundingIntervalHour']}h")
+        return None if made is None else (made, IntervalSource.REPORTED)
 
     def balances(self, raw: Raw, wallet: str) -> list[Balance]:
         """Bybit, "Get Wallet Balance": what open positions have won or lost counts; ccxt gives ``walletBalance``."""

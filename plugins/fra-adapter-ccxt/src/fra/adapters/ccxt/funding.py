@@ -19,7 +19,18 @@ Interval = tuple[timedelta, IntervalSource] | None
 _WORD: Final = re.compile(r"(\d+)(m|h|d)")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 _MINUTE_MS: Final = 60_000
+_HOUR_MS: Final = 3_600_000
+_LEARN_AGAIN_MS: Final = 600_000
 _LONGEST_MS: Final = 86_400_000
+
+
+def outdated(learnt_ms: int | None, now_ms: int) -> bool:
+    """Whether a list of intervals is to be asked for again: each ten minutes, and after each full hour, since a venue
+    changes an interval at a settlement, and settles at full hours.
+    """
+    if learnt_ms is None:
+        return True
+    return now_ms - learnt_ms >= _LEARN_AGAIN_MS or now_ms // _HOUR_MS != learnt_ms // _HOUR_MS
 
 
 def worded(interval: object) -> timedelta | None:
@@ -28,6 +39,12 @@ def worded(interval: object) -> timedelta | None:
     if match is None or not int(match[1]):
         return None
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def apart(settlement: object, following: object) -> timedelta | None:
+    """The time between the next settlement and the one after it; None where one of them is not told."""
+    first, second = moment(settlement), moment(following)
+    return None if first is None or second is None else _gap(first, second)
 
 
 def upcoming(stamp: object, now_ms: int) -> int | None:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from itertools import count
-from time import monotonic
 from typing import Any, Final
 
 import attrs
@@ -50,7 +49,6 @@ _TRADES: Final = {
     MarketKind.LINEAR_SWAP: ("trade_id",),
     MarketKind.INVERSE_SWAP: ("id",),
 }
-_LEARN_AGAIN_S: Final = 600.0
 
 
 class HTXCCXT(CCXTAdapter):
@@ -86,13 +84,14 @@ class HTXCCXT(CCXTAdapter):
     missing = frozenset((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind)
 
     _elements: Mapping[str, timedelta] = {}
-    _learnt: float | None = None
+    _learnt_ms: int | None = None
 
     async def learn_intervals(self, symbols: Sequence[Symbol]) -> None:
-        """HTX, "Query Swap Elements": ``settle_period`` is in hours; asked for each ten minutes. Where HTX does not
-        tell, the distance between two settlements is the interval, else it is unknown.
+        """HTX, "Query Swap Elements": ``settle_period`` is in hours; asked for each ten minutes and after each full
+        hour. Where HTX does not tell, the distance between two settlements is the interval, else it is unknown.
         """
-        if self._learnt is not None and monotonic() - self._learnt < _LEARN_AGAIN_S:
+        now = self.context.now_ms()
+        if not funding.outdated(self._learnt_ms, now):
             return
         told: dict[str, timedelta] = {}
         try:
@@ -105,11 +104,14 @@ class HTXCCXT(CCXTAdapter):
         except ExchangeError as error:
             self.report(error, "funding intervals")  # the rate is still worth having
             return
-        self._elements, self._learnt = told, monotonic()
+        self._elements, self._learnt_ms = told, now
 
     def funding_interval(self, raw: Raw, symbol: Symbol) -> Interval:
         found = self._elements.get(symbol.venue_id)
-        return super().funding_interval(raw, symbol) if found is None else (found, IntervalSource.REPORTED)
+        if found is not None:
+            return found, IntervalSource.REPORTED
+        made = funding.apart(raw.get("fundingTimestamp"), raw.get("nextFundingTimestamp"))
+        return None if made is None else (made, IntervalSource.DERIVED)
 
     async def get_funding_rates(self, symbols: Sequence[Symbol] | None = None) -> list[FundingRate]:
         """All swaps of a market in one request, which for linear ones ccxt does not know."""

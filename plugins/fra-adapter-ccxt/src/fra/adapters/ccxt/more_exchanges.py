@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from fra.adapters.ccxt.capabilities import ACCOUNT, everywhere
+from fra.adapters.ccxt.convert import Raw
+from fra.adapters.ccxt.funding import Interval
 from fra.adapters.ccxt.plugin import CCXTAdapter
 from fra.adapters.ccxt.symbols import Market, Refused
 from fra.adapters.ccxt.venue import LETTERS, SWAPS, Venue
@@ -16,6 +18,7 @@ from fra.core import (
     RefusedInstrument,
     Symbol,
     SymbolList,
+    Ticker,
 )
 
 _SPOT: Final = (MarketKind.SPOT,)
@@ -30,8 +33,12 @@ _PROTOBUF: Final = (
 
 class BitgetCCXT(CCXTAdapter):
     """Bitget through ccxt: spot and linear perpetual swaps. It counts coin-margined contracts in base coin, which ccxt
-    calls one contract of one quote coin: they are refused by name.
+    calls one contract of one quote coin: they are refused by name. Contracts of USDC, and what ccxt misreads of orders
+    and the account, are mended in fra-exchange-bitget, and refused here.
     """
+
+    missing = everywhere(ACCOUNT)
+    settles: ClassVar[frozenset[str]] = frozenset({"USDT"})
 
     venue = Venue(
         id="bitget",
@@ -44,6 +51,12 @@ class BitgetCCXT(CCXTAdapter):
         margin_mode_param=True,
         settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
     )
+
+    def make_symbol(self, market: Market, name: str) -> Symbol:
+        """Raises Refused for contracts of another coin: of lists ccxt asks for those of USDT only."""
+        if market.get("swap") and market["settle"] not in self.settles:
+            raise Refused(f"it settles in {market['settle']}")
+        return super().make_symbol(market, name)
 
     def take_markets(self) -> SymbolList:
         made = super().take_markets()
@@ -58,7 +71,11 @@ class BitgetCCXT(CCXTAdapter):
 
 
 class KuCoinCCXT(CCXTAdapter):
-    """KuCoin through ccxt: spot and futures."""
+    """KuCoin through ccxt: spot and futures. What ccxt misreads of orders, the account and a change of the funding
+    schedule is mended in fra-exchange-kucoin, and refused here or unknown.
+    """
+
+    missing = everywhere(ACCOUNT)
 
     venue = Venue(
         id="kucoin",
@@ -69,6 +86,26 @@ class KuCoinCCXT(CCXTAdapter):
         candles_in_contracts=SWAPS,
         book_depths=(20, 100),
     )
+
+    def make_symbol(self, market: Market, name: str) -> Symbol:
+        """A contract's size is KuCoin's ``multiplier`` of lots, below zero for inverse ones."""
+        if market.get("swap") and market.get("settle") not in (market.get("base"), market.get("quote")):
+            raise Refused(f"it settles in {market.get('settle')}, which it neither trades nor is priced in")
+        if market.get("swap") and bool(market.get("inverse")) != (market.get("settle") == market.get("base")):
+            raise Refused("KuCoin and ccxt disagree on what its contracts count")
+        return super().make_symbol(market, name)
+
+    def _ticker(self, raw: Raw, symbol: Symbol) -> Ticker:
+        """Of inverse contracts KuCoin counts volume in contracts, which are quote coin, and turnover in base coin."""
+        if symbol.inverse:
+            raw = {**raw, "quoteVolume": raw.get("baseVolume")}
+        return super()._ticker(raw, symbol)
+
+    def funding_interval(self, raw: Raw, symbol: Symbol) -> Interval:
+        """Unknown where another is announced: from when it counts is the package's affair."""
+        info = raw.get("info") or {}
+        announced = info.get("newGranularity")
+        return super().funding_interval(raw, symbol) if announced in (None, info.get("currentGranularity")) else None
 
     def adjust(self, client: Any) -> None:
         """ccxt compares the contracts of an order with 1, which it cannot do with the text of an exact amount. They are

@@ -56,6 +56,9 @@ _OTHER: Final = {Side.BUY: Side.SELL, Side.SELL: Side.BUY}
 class BitgetPlugin(BitgetCCXT):
     """Bitget: spot, USDT and USDC perpetual swaps, of classic and unified accounts."""
 
+    missing = frozenset()
+    settles = frozenset({"USDT", "USDC"})
+
     venue = attrs.evolve(
         BitgetCCXT.venue,
         markets={

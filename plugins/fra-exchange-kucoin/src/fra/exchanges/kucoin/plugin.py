@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from fra.adapters.ccxt import Interval, KuCoinCCXT, Refused, positive
+from fra.adapters.ccxt import Interval, KuCoinCCXT, positive
 from fra.adapters.ccxt.convert import Raw, balances
 from fra.core import (
     Balance,
@@ -21,7 +21,6 @@ from fra.core import (
     OrderStatus,
     OrderType,
     Symbol,
-    Ticker,
 )
 from fra.exchanges.kucoin import funding
 
@@ -49,22 +48,6 @@ class KuCoinPlugin(KuCoinCCXT):
     @classmethod
     def describe(cls) -> ExchangeMetadata:
         return attrs.evolve(super().describe(), name=cls.venue.id, display_name=cls.venue.display_name)
-
-    # --- symbols
-
-    def make_symbol(self, market: Raw, name: str) -> Symbol:
-        """A contract's size is KuCoin's ``multiplier`` of lots, below zero for inverse ones."""
-        if market.get("swap") and market.get("settle") not in (market.get("base"), market.get("quote")):
-            raise Refused(f"it settles in {market.get('settle')}, which it neither trades nor is priced in")
-        if market.get("swap") and bool(market.get("inverse")) != (market.get("settle") == market.get("base")):
-            raise Refused("KuCoin and ccxt disagree on what its contracts count")
-        return super().make_symbol(market, name)
-
-    def _ticker(self, raw: Raw, symbol: Symbol) -> Ticker:
-        """Of inverse contracts KuCoin counts volume in contracts, which are quote coin, and turnover in base coin."""
-        if symbol.inverse:
-            raw = {**raw, "quoteVolume": raw.get("baseVolume")}
-        return super()._ticker(raw, symbol)
 
     # --- funding
 
