@@ -185,10 +185,11 @@ async def test_a_clock_that_stays_off_is_told_after_one_more_try(venues: Mapping
         try:
             venue.clock_offset_ms = 400_000
             venue.answer_with(200, json.dumps(body(int(time.time() * 1000))), path=path)
-            before = venue.stats.by_path.copy()
+            before, placed = venue.stats.by_path.copy(), trader.orders_asked_for
             await refused(ExchangeAuthError, trader.send())
             asked = venue.stats.by_path - before
-            assert max(asked.values()) <= 7  # a few samples of the time, for the call and for a login; the call twice
+            assert trader.orders_asked_for - placed <= 2
+            assert max(asked.values()) <= 16  # a few samples of the time, for the call and for the stream's logins
             assert trader.true_orders() == ()
         finally:
             venue.answer_normally()
@@ -216,7 +217,8 @@ async def test_a_client_order_id_that_an_open_order_has_is_refused(
     again = {**fields, "client_order_id": sent.client_order_id}
     await refused(DuplicateOrder, trader.send(symbol, **again), coded=False)
     async with trading(trader.venue, trader.account, opened=True) as other:
-        await refused(DuplicateOrder, other.send(symbol, **again))
+        with pytest.raises(DuplicateOrder):  # the venue's word, or the desk's that heard of the order by its stream
+            await other.send(symbol, **again)
         assert len(trader.true_orders()) == 1
     # the desk's own refusal and the venue's leave the earlier order as it stands
     assert trader.true_order(sent).client_id == sent.client_order_id
