@@ -69,7 +69,8 @@ def recorded(cls: type[CCXTAdapter], asking: Asking) -> type[CCXTAdapter]:
         async def connect(self) -> None:
             venue, client = self.venue.id, self.client
             client.timeout_on_exit = 0
-            client.options.setdefault("uta", False)  # classic accounts; the answer that says so is recorded nowhere
+            if venue == "kucoin":
+                client.options["uta"] = False  # a classic account: the answer that says so is recorded nowhere
             markets = fixtures("markets", venue, str)
             client.set_markets(list(markets.values()), fixtures("currencies", venue, str) or None)
             client.markets_loading = _loaded(client.markets)
