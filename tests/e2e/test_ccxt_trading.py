@@ -55,7 +55,7 @@ async def test_leverage_is_set_and_told_where_the_venue_tells_it(trader: Trader)
     assert trader.engine.leverage(trader.account.name, trader.true_name(LINEAR)) == 5
     await trader.send()
     told = [position.leverage for position in await trader.handle.get_positions(LINEAR)]
-    assert told == [None if trader.venue.name == "binance" else 5]
+    assert told == [5]
 
 
 async def test_the_margin_mode_is_set_where_it_is_a_setting_through_ccxt(venues: Mapping[str, Venue]) -> None:
