@@ -214,8 +214,6 @@ PLACES = {
     "bybit": {"spot": ("spot", "BTCUSDT"), "linear": ("linear", "BTCUSDT")},
     "htx": {"spot": ("spot", "btcusdt"), "linear": ("linear", "BTC-USDT")},
 }
-UNKNOWN_INTERVAL = ("htx",)
-"""Where ccxt names no funding interval: unknown, and never guessed."""
 
 
 async def both(
@@ -244,9 +242,6 @@ async def test_the_same_market_is_seen_with_one_word_changed(
 ) -> None:
     stand_still(venues[name])
     native, ccxt = await both(venues[name], watch, tmp_path, monkeypatch)
-    if name in UNKNOWN_INTERVAL:
-        assert ccxt["funding"].interval is None
-        native["funding"] = attrs.evolve(native["funding"], interval=None)
     assert ccxt["funding"] == native["funding"]
     for market in ("spot", "linear"):
         for part in attrs.fields(Market):

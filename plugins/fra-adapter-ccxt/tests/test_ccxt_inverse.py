@@ -64,6 +64,21 @@ CANDLES: Mapping[str, tuple[Any, Decimal]] = {
 }
 
 
+async def test_mexcs_contracts_of_100_dollars_are_dollars() -> None:
+    """Futures, "Get Candlestick Data": ``vol`` in contracts. None of its inverse contracts was recorded: one is made of
+    a linear one, as "Get Contract Info" shows BTC_USD.
+    """
+    columns = dict(zip(("open", "high", "low", "close"), ([float(price)] for price in OHLC), strict=True))
+    told = {"time": [OPEN_MS // 1000], **columns, "vol": [300], "amount": [0.75]}
+    async with Local({"success": True, "code": 0, "data": told}).adapter("mexc") as adapter:
+        linear = adapter.client.markets["BTC/USDT:USDT"]
+        named = {"id": "BTC_USD", "symbol": "BTC/USD:BTC", "quote": "USD", "quoteId": "USD", "settle": "BTC"}
+        adapter.client.set_markets([{**linear, **named, "linear": False, "inverse": True, "contractSize": "100"}])
+        adapter.take_markets()
+        (candle,) = await adapter.get_klines(adapter.symbol("BTC/USD:BTC"), KlineInterval.H1)
+    assert (candle.close, candle.volume) == (Decimal("40500"), Decimal(30_000))
+
+
 @pytest.mark.parametrize("venue", CANDLES)
 async def test_a_candles_volume_is_in_us_dollars(venue: str) -> None:
     answer, volume = CANDLES[venue]

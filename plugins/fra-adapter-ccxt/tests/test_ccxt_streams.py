@@ -12,6 +12,7 @@ import pytest
 from ccxt_local import LocalContext
 
 from fra.adapters.ccxt import CCXTOptions, CryptoComCCXT, GateCCXT, worded
+from fra.adapters.ccxt.client import waiting
 from fra.adapters.ccxt.funding import settled_rates
 from fra.adapters.ccxt.streams import Pump
 from fra.core import (
@@ -120,6 +121,28 @@ async def test_after_a_loss_it_recovers_and_a_lossless_stream_says_where_the_gap
     live, recovering = StreamStatus.LIVE, StreamStatus.RECOVERING
     assert [what for what in sink.told if not isinstance(what, StreamGap)] == [live, 1, recovering, live, 2]
     assert [type(what) for what in sink.told].index(StreamGap) == 3
+    await made.source.close()
+
+
+async def test_a_socket_that_ended_while_nobody_waited_on_it_left_a_gap(adapter: GateCCXT) -> None:
+    class Socket:
+        error = None
+
+    first, second = Socket(), Socket()
+    sockets = iter([first, second, second])
+
+    class Watching(Feed):
+        async def __call__(self) -> Any:
+            note = waiting.get()
+            assert note is not None
+            note(next(sockets), None)
+            return await super().__call__()
+
+    made, sink = pump(adapter, Watching(1, 2), lossless=True)
+    await sink.until(lambda: 2 in sink.told)
+    assert [type(what) if isinstance(what, StreamGap) else what for what in sink.told] == [
+        StreamStatus.LIVE, 1, StreamStatus.RECOVERING, StreamGap, StreamStatus.LIVE, 2
+    ]  # fmt: skip
     await made.source.close()
 
 
