@@ -457,11 +457,16 @@ async def test_a_resting_order_is_filled_as_maker_when_the_market_comes(
     trader: Signed, emulator: Emulator, wire: Callable[..., Any]
 ) -> None:
     socket = await private(wire, emulator, "execution.linear", "order.linear")
-    price = trader.venue.book("linear", "BTCUSDT").bids[0][0]
-    await trader.done("order/create", **SWAP, side="Buy", orderType="Limit", qty="0.001", price=price)
+    trader.venue.freeze_book("linear", "BTCUSDT")
+    book = trader.venue.book("linear", "BTCUSDT")
+    resting = {"Buy": book.bids[0][0], "Sell": book.asks[0][0]}  # the market may run from one of them, not from both
+    for side, price in resting.items():
+        await trader.done("order/create", **SWAP, side=side, orderType="Limit", qty="0.001", price=price)
+    trader.venue.freeze_book("linear", "BTCUSDT", frozen=False)
     fill = await socket.hear_until(lambda m: m["topic"] == "execution.linear", timeout=20)
     (row,) = fill["data"]
-    assert (row["isMaker"], Decimal(row["execPrice"]), row["feeRate"]) == (True, Decimal(price), "0.0002")
+    expected = (True, Decimal(resting[row["side"]]), "0.0002")
+    assert (row["isMaker"], Decimal(row["execPrice"]), row["feeRate"]) == expected
 
 
 @pytest.mark.parametrize(
