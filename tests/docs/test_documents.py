@@ -137,7 +137,7 @@ def test_a_documented_fra_command_works(
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout[:3000] + done.stderr
     assert done.stdout or command.startswith("eval"), done.stderr
 
 
