@@ -175,18 +175,27 @@ async def test_what_a_cut_swallowed_comes_from_the_backfill(bench: Any, account:
     assert heard.events[-3:] == [balance(3), fill(8), position(0)]
 
 
+@pytest.mark.parametrize("jump_ms", [60_000, -2_000, -3_600_000])
+@pytest.mark.parametrize("jumps_first", [True, False])
 async def test_what_became_of_orders_that_left_before_it_was_there_comes_from_the_backfill(
-    bench: Any, account: Account, push: Any, keys: Any, endpoints: Any
+    bench: Any, account: Account, push: Any, keys: Any, endpoints: Any, jump_ms: int, jumps_first: bool
 ) -> None:
     account.answers = [[balance(5), fill(1)]]
     bench.venue.handshake_status = 503
     plugin = await bench.plugin(**keys)
     heard, _ = await follow(bench, account, push, keys, plugin=plugin)
-    before = plugin.context.now_ms()
+    before = plugin.context.now_ms() + min(jump_ms, 0)
+
+    async def jump() -> None:
+        bench.venue.clock_offset_ms = jump_ms  # which does not move what was before it
+        await plugin.clock.sync()
+
+    if jumps_first:
+        await jump()
     with suppress(ExchangeAPIError):  # this venue knows no orders
         await plugin.http.request(endpoints["order"], {"clientId": "1"})
-    bench.venue.clock_offset_ms = 60_000  # a jump does not move what was before it
-    await plugin.clock.sync()
+    if not jumps_first:
+        await jump()
     bench.venue.handshake_status = 0
     await bench.until(lambda: heard.live)
     assert heard.events == [balance(5), fill(1)]
@@ -205,6 +214,17 @@ async def test_a_backfill_that_fails_is_tried_again_before_it_is_live(
     assert heard.statuses == [StreamStatus.RECOVERING, StreamStatus.LIVE]
 
 
+async def test_a_mistake_in_its_backfill_is_told_and_does_not_end_it(
+    bench: Any, account: Account, push: Any, keys: Any
+) -> None:
+    account.answers = [ZeroDivisionError("bug"), [balance(5)]]
+    plugin = await bench.plugin(**keys)
+    heard, _ = await follow(bench, account, push, keys, plugin=plugin)
+    await bench.until(lambda: heard.live)
+    assert (heard.statuses, heard.events) == ([StreamStatus.RECOVERING, StreamStatus.LIVE], [balance(5)])
+    assert any("ZeroDivisionError: bug" in str(error) for error in plugin.context.errors)
+
+
 async def test_a_firewall_that_shuts_it_out_for_a_while_is_outlasted(
     bench: Any, account: Account, push: Any, keys: Any
 ) -> None:
@@ -214,9 +234,7 @@ async def test_a_firewall_that_shuts_it_out_for_a_while_is_outlasted(
     assert heard.events == [balance(5)]
 
 
-@pytest.mark.parametrize(
-    "error", [ExchangeAuthError("no"), PermissionDenied("no right", code="1"), ZeroDivisionError("bug")]
-)
+@pytest.mark.parametrize("error", [ExchangeAuthError("no"), PermissionDenied("no right", code="1")])
 async def test_what_trying_again_cannot_cure_makes_it_fail(
     bench: Any, account: Account, push: Any, keys: Any, error: Exception
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from importlib.util import find_spec
+from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from fra.adapters.custom.channel import Channel
@@ -80,8 +81,8 @@ class StreamClient:
         self._down: dict[Line, str] = {}
         self._open = False
         self.tasks: Tasks = Tasks(self._on_task_error)
-        self.last_order_ms: int | None = None
-        """When the last order left, by the venue's clock; an account's stream that is not there yet has not heard."""
+        self.last_order_at: float | None = None
+        """When the last order left, on the monotonic clock; an account's stream that is not there yet has not heard."""
 
     # --- for adapters
 
@@ -140,7 +141,7 @@ class StreamClient:
 
     def note_order(self) -> None:
         """An order is about to leave."""
-        self.last_order_ms = self.venue_ms(self.now_ms())
+        self.last_order_at = monotonic()
 
     # --- lines and topics
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
@@ -68,9 +69,9 @@ class UserFeed:
         self._client = client
         self._ask = backfill
         self._missing = set(range(len(channels)))
-        # by the venue's clock as it is taken to be then: whichever clock jumps later, this was that moment
-        self._opened_ms = client.venue_ms(client.now_ms())
-        self._heard_ms: int | None = None
+        self._opened_at = monotonic()
+        self._opened = _Moment(client, client.now_ms())
+        self._heard: _Moment | None = None
         self._states: dict[tuple[str, str], Balance | Position] = {}
         self._touched: set[tuple[str, str]] = set()
         self._cancel: Callable[[], None] | None = None
@@ -107,7 +108,7 @@ class UserFeed:
     def bring(self, events: Iterable[UserEvent], received_ms: int) -> None:
         """What a channel brought."""
         if self.source.status is StreamStatus.LIVE:
-            self._heard_ms = self._client.venue_ms(received_ms)
+            self._heard = _Moment(self._client, received_ms)
         for event in events:
             if self._cancel is not None and (key := _key(event)) is not None:
                 self._touched.add(key)
@@ -139,37 +140,49 @@ class UserFeed:
             max(options.reconnect_max_delay, options.reconnect_delay),
             on_attempt_failed=lambda attempt, error: None,
         )
-        events: list[UserEvent] | None = None
-        while events is None:
+        events: list[UserEvent] = []
+        answer: list[UserEvent] | None = None
+        since = self._since()
+        while answer is None or _is_earlier(since_now := self._since(), since):
+            if answer is not None:
+                since = since_now  # the clock was read anew meanwhile, and had jumped: this answer begins too late
             try:
-                events = [*await self._ask(self._since())]
-            except ExchangeError as failure:
+                answer = [*await self._ask(since)]
+                events += answer
+            except Exception as error:
+                failure = self._typed(error)
+                self._client.report(failure, where="account")
                 if is_permanent(failure):
                     self._cancel = None
                     self.fail(failure)
                     return
                 self.source.set_status(StreamStatus.RECOVERING, failure)
                 await retries.handle_disconnect(_nothing)
-            except Exception as error:  # a mistake of the adapter, which the next try would make again
-                self._cancel = None
-                self.fail(ExchangeError(f"the state of the account cannot be read: {type(error).__name__}: {error}"))
-                return
-        named = {_key(event) for event in events}
+                answer, since = None, self._since()
+        named = {_key(event) for event in answer}
         gone = [_nothing_of(state) for key, state in self._states.items() if key not in named]
         for event in (*events, *gone):
             if (key := _key(event)) is None or key not in self._touched:
                 self._deliver(event)
-        self._heard_ms = self._client.venue_ms(self._client.now_ms())
+        self._heard = _Moment(self._client, self._client.now_ms())
         self._cancel = None
         self.source.set_status(StreamStatus.LIVE)
 
+    def _typed(self, error: Exception) -> ExchangeError:
+        """A mistake of the adapter's is as good as an answer that cannot be read: the next may be another, and who
+        sees it meanwhile sees RECOVERING with the reason."""
+        if isinstance(error, ExchangeError):
+            return error
+        what = f"{type(error).__name__}: {error}"
+        return ExchangeError(f"the state of the account cannot be read: {what}", exchange=self._client.exchange)
+
     def _since(self) -> int | None:
         """From when on something may have gone unheard, by the venue's clock."""
-        if self._heard_ms is not None:
-            return self._heard_ms - _OVERLAP_MS
-        ordered = self._client.last_order_ms
-        if ordered is not None and ordered >= self._opened_ms - _EARLY_MS:
-            return self._opened_ms - _EARLY_MS
+        if self._heard is not None:
+            return self._heard.earliest_ms - _OVERLAP_MS
+        ordered_at = self._client.last_order_at
+        if ordered_at is not None and ordered_at >= self._opened_at - _EARLY_MS / 1000:
+            return self._opened.earliest_ms - _EARLY_MS
         return None
 
     def _stop(self) -> None:
@@ -181,6 +194,22 @@ class UserFeed:
         self._stop()
         for part in self._parts:
             await part.close()
+
+
+class _Moment:
+    """A moment of ours, by the venue's clock."""
+
+    __slots__ = ("_client", "_our_ms", "_then_ms")
+
+    def __init__(self, client: StreamClient, our_ms: int) -> None:
+        self._client = client
+        self._our_ms = our_ms
+        self._then_ms = client.venue_ms(our_ms)
+
+    @property
+    def earliest_ms(self) -> int:
+        """As that clock was taken to be then, or as it is taken to be now, since it may have jumped either way."""
+        return min(self._then_ms, self._client.venue_ms(self._our_ms))
 
 
 class _Handler:
@@ -230,6 +259,11 @@ def _key(event: UserEvent) -> tuple[str, str] | None:
     if isinstance(event, Position):
         return (event.symbol, event.side.value)
     return None
+
+
+def _is_earlier(since_ms: int | None, before_ms: int | None) -> bool:
+    """By more than two readings of one clock differ."""
+    return since_ms is not None and before_ms is not None and since_ms < before_ms - _EARLY_MS
 
 
 def _nothing_of(state: Balance | Position) -> Balance | Position:

@@ -68,14 +68,19 @@ class HTXListings(CustomExchangePlugin):
         await self.known(id_of(row) for row in found)
         return [(row, of) for row in found if (of := self.listed(id_of(row))) is not None]
 
-    def span(self, since: int | None, until: int | None) -> tuple[int, int]:
-        """The start and end of one call's window: from ``since`` on where it is given, else up to ``until`` or now."""
+    def span(self, since: int | None, until: int | None) -> tuple[int, int | None]:
+        """The start and end of one call's window: from ``since`` on where it is given, else up to ``until`` or now.
+
+        A window that reaches the present has no end, which HTX takes for now: whatever its clock and ours say, the
+        latest is in it.
+        """
         now = self.clock.now_ms()
         longest = WINDOW_MS - _MARGIN_MS
         if since is None:
             end = now if until is None else min(until, now)
             return end - longest, end
-        return since, min(now if until is None else until, since + longest, max(now, since + 1))
+        end = since + longest if until is None else min(until, since + longest)
+        return since, end if end < now else None
 
 
 def chosen(items: Iterable[T], time_of: Callable[[T], int], listing: Listing, most: int) -> list[T]:

@@ -284,13 +284,13 @@ class HTXTrading(HTXListings):
     ) -> list[T]:
         """All that a call lists from ``start`` on; a page may be the first of many. A key begins with the time."""
         found: dict[object, T] = {}
-        now = self.clock.now_ms()
-        while start < now:
+        after: int | None = start
+        while after is not None:
             before = len(found)
-            for item in await ask(symbol, (start, None, None)):
+            for item in await ask(symbol, (after, None, None)):
                 found[key_of(item), item.side] = item
             fresh = len(found) > before
-            start = max(key_of(item)[0] for item in found.values()) if fresh else self.span(start, None)[1]
+            after = max(key_of(item)[0] for item in found.values()) if fresh else self.span(after, None)[1]
         return list(found.values())
 
     # --- parts
