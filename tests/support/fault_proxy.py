@@ -203,18 +203,9 @@ class Link:
     async def run(self, target: int) -> None:
         head = await self._reader.readuntil(b"\r\n\r\n")
         self._is_socket = _UPGRADE in head.lower()
-        if (fault := self._proxy.find(Net.REFUSE, link=self)) is not None:
-            fault.note()
-            return
-        if (fault := self._proxy.find(Net.SWALLOW, link=self)) is not None:
-            fault.note()
-            while await self._reader.read(_READ):
-                pass
+        if not await self._admits():
             return
         reader, self._onward = await asyncio.open_connection("127.0.0.1", target)
-        for kind in (Net.DEAF, Net.DUMB):
-            if (fault := self._proxy.find(kind, link=self)) is not None:
-                self.half_open(fault)
         down = asyncio.create_task(self._down(reader))
         try:
             await self._up(head, self._onward)
@@ -222,10 +213,28 @@ class Link:
             down.cancel()
             await asyncio.gather(down, return_exceptions=True)
 
+    async def _admits(self) -> bool:
+        """Whether what befalls new connections, now that it is known what this one is, lets it through."""
+        if (fault := self._proxy.find(Net.REFUSE, link=self)) is not None:
+            fault.note()
+            return False
+        if (fault := self._proxy.find(Net.SWALLOW, link=self)) is not None:
+            fault.note()
+            while await self._reader.read(_READ):
+                pass
+            return False
+        for kind in (Net.DEAF, Net.DUMB):
+            if (fault := self._proxy.find(kind, link=self)) is not None:
+                self.half_open(fault)
+        return True
+
     async def _up(self, data: bytes, onward: asyncio.StreamWriter) -> None:
         while data:
             # a connection that was kept after a request may become a socket with the next
-            self._is_socket = self._is_socket or _UPGRADE in data.lower()
+            if not self._is_socket and _UPGRADE in data.lower():
+                self._is_socket = True
+                if not await self._admits():
+                    return
             if self._deaf is None:
                 onward.write(data)
                 await onward.drain()
