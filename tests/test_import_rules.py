@@ -69,6 +69,8 @@ def test_the_rules_hold(repository: Path, tmp_path: Path) -> None:
         ("fra-emulator", "fra/emulator/venue.py", "import fra.core", "knows an adapter BROKEN"),
         ("fra-matching", "fra/matching/exchange.py", "import fra.core", "stands alone BROKEN"),
         ("fra-hook-prometheus", "fra/hooks/prometheus/hook.py", "import fra.exchanges.okx", "and no exchange BROKEN"),
+        ("fra-testkit", "fra/testkit/bench.py", "import fra.exchanges.okx", "kit knows no adapter .* BROKEN"),
+        ("fra-testkit", "fra/testkit/scripted.py", "import fra.emulator", "kit knows no adapter .* BROKEN"),
     ],
 )
 def test_a_planted_violation_is_caught(
