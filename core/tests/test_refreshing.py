@@ -215,6 +215,9 @@ async def test_hooks_and_the_journal_count_at_the_next_start(program) -> None:
     async with program.running() as manager:
         program.write(exchange("a"), "[hooks]\ndisabled = ['other']\n", "[journal]\nenabled = false\n")
         assert (await manager.refresh()).later == ("hooks", "journal")
+        told = [event.where for event in program.kit.events if isinstance(event, ErrorRaised)]
+        assert told == ["[hooks]", "[journal]"]
+        assert not await manager.refresh()
 
 
 async def test_a_manager_without_a_file_looks_at_the_plugins_only(kit) -> None:

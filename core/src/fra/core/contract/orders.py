@@ -9,7 +9,7 @@ from decimal import Decimal
 import attrs
 
 from fra.core.contract import values
-from fra.core.contract.account import Balance, Position, PositionSide
+from fra.core.contract.account import Balance, FundingPayment, Position, PositionSide
 from fra.core.contract.symbol import Side
 
 
@@ -180,5 +180,5 @@ class Fill:
         return values.as_datetime(self.timestamp_ms)
 
 
-UserEvent = Order | Fill | Balance | Position
-"""What the user-data stream tells."""
+UserEvent = Order | Fill | Balance | Position | FundingPayment
+"""What the user-data stream tells; payments where the adapter tells them by itself (the proxy does)."""

@@ -176,7 +176,12 @@ class HotPlug:
             using = ", ".join(sorted(self._loader.users(distribution))) or "a hook or command"
             cure = f"{using} uses it: {HAND_OVER}"
             self._raised("", distribution, PluginError(f"{distribution}: {why}", plugin=distribution, cure=cure))
-        tables = {name for name in _NEXT_START if getattr(plan.config, name) != getattr(before, name)}
+        later = tuple(name for name in _NEXT_START if getattr(plan.config, name) != getattr(before, name))
+        for table in later:
+            late = ConfigError(
+                f"[{table}] was changed and counts at the next start", path=table, cure="start the program anew"
+            )
+            self._raised("", f"[{table}]", late)
         return Changes(
             started=tuple(name for name in plan.start if name not in failed),
             reloaded=tuple(name for name in plan.reload if name not in failed),
@@ -184,7 +189,7 @@ class HotPlug:
             failed=failed,
             held=news,
             fresh=fresh,
-            later=tuple(sorted(tables)),
+            later=later,
         )
 
     def _raised(self, exchange: str, where: str, error: FraError) -> None:

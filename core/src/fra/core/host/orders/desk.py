@@ -12,6 +12,7 @@ from typing import Final, final
 
 import attrs
 
+from fra.core.contract.account import FundingPayment
 from fra.core.contract.errors import (
     DuplicateOrder,
     ExchangeAPIError,
@@ -54,6 +55,7 @@ _REFUSALS: Final = (
 _SENDING: Final = 60.0
 """Seconds that an order may wait for its turn, beyond the time-out of its request. Then it is given up."""
 _UNANSWERED: Final = 10_000
+_PAYMENTS: Final = 10_000
 
 
 @final
@@ -87,6 +89,7 @@ class OrderDesk:
         self._patience = patience
         self._tracker = OrderTracker()
         self._streamed = OrderTracker()
+        self._payments: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._outcomes = Outcomes(
             exchange,
             recovery=Recovery(plugin=plugin, symbol=symbol, failures=failures, now_ms=now_ms),
@@ -206,7 +209,19 @@ class OrderDesk:
             return known if self._streamed.see(known)[1] else None
         if isinstance(event, Fill):
             return event if self._fill(event) else None
+        if isinstance(event, FundingPayment):
+            return event if self._payment(event) else None
         return event
+
+    def _payment(self, payment: FundingPayment) -> bool:
+        """Whether it is news."""
+        key = (payment.symbol, payment.id or f"{payment.timestamp_ms} {payment.amount}")
+        if key in self._payments:
+            return False
+        self._payments[key] = None
+        if len(self._payments) > _PAYMENTS:
+            self._payments.popitem(last=False)
+        return True
 
     def _fill(self, fill: Fill) -> bool:
         before = self._tracker.get(fill.symbol, id=fill.order_id, client_order_id=fill.client_order_id)

@@ -120,20 +120,19 @@ class AggregatedAccounts(AggregatedMarket):
             symbol,
             lambda name, handle, its: handle.get_funding_payments(its, since=since, until=until, limit=limit),
         )
-        found = []
-        for member, rows in answers.good.items():
-            for row in rows:
-                name, units = self.ours_of(member, row.symbol)
-                amount = row.position_amount
-                found.append(
-                    attrs.evolve(
-                        row,
-                        symbol=name,
-                        id=member_id(member, row.id) if row.id else None,
-                        position_amount=None if amount is None else units.amount(amount),
-                    )
-                )
+        found = [self.payment(member, row) for member, rows in answers.good.items() for row in rows]
         return page(found, lambda row: row.timestamp_ms, since, limit)
+
+    def payment(self, member: str, row: FundingPayment) -> FundingPayment:
+        """A member's payment as ours."""
+        name, units = self.ours_of(member, row.symbol)
+        amount = row.position_amount
+        return attrs.evolve(
+            row,
+            symbol=name,
+            id=member_id(member, row.id) if row.id else None,
+            position_amount=None if amount is None else units.amount(amount),
+        )
 
     async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
         await self._everywhere(Operation.SET_LEVERAGE, symbol, lambda handle, name: handle.set_leverage(name, leverage))

@@ -34,6 +34,7 @@ from fra.core import (
     ExchangeHandle,
     Fill,
     FraError,
+    FundingPayment,
     InvalidOrder,
     Operation,
     Order,
@@ -384,6 +385,8 @@ class AggregatedExchange(AggregatedAccounts):
             return self._fill(member, event)
         if isinstance(event, Position):
             return self.position(member, event)
+        if isinstance(event, FundingPayment):
+            return self.payment(member, event)
         return sums.of_member(event, member)
 
 

@@ -34,6 +34,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     "--book-pause", type=DurationType(), default=0, help="Leave a book alone for so long after each frame of it."
 )
 @click.option(
+    "--replicas",
+    type=click.IntRange(1, 5),
+    default=1,
+    show_default=True,
+    help="On how many nodes of a NATS cluster leases, intents and events are kept; 3 outlasts one node.",
+)
+@click.option(
     "--share-limits", "egress", metavar="ADDRESS", help="Share rate limits with all who name the same egress ADDRESS."
 )
 @config_option
@@ -52,6 +59,7 @@ def serve(
     lease: int,
     keep: int,
     book_pause: int,
+    replicas: int,
     egress: str | None,
     config: Path | None,
     exchanges: tuple[str, ...],
@@ -83,6 +91,7 @@ def serve(
         lease=lease / 1000,
         kept_for=keep / 1000,
         book_pause=book_pause / 1000,
+        replicas=replicas,
         egress=egress,
     )
     run(_serve(options, config, exchanges, as_json))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from hashlib import sha256
 from time import monotonic
 from typing import Final, final
@@ -16,12 +17,13 @@ from uuid import uuid4
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.api import DiscardPolicy, StorageType, StreamConfig
-from nats.js.errors import BadRequestError
+from nats.js.errors import BadRequestError, NotFoundError
 
 from fra.adapters.proxy import wire
+from fra.adapters.proxy.payments import Payments
 from fra.adapters.proxy.subjects import VERSION, Subjects
 from fra.adapters.proxy.tasks import end
-from fra.core import ExchangeHandle, Fill, FraError, Order, StreamGap, StreamStatus, UserEvent
+from fra.core import ExchangeHandle, Fill, FraError, FundingPayment, Order, StreamGap, StreamStatus, UserEvent
 
 _WINDOW: Final = 300.0
 """Seconds for which the broker tells twins apart."""
@@ -34,8 +36,20 @@ _PAUSE: Final = 0.5
 class EventLog:
     """The events of one account, from its exchange into the broker."""
 
-    def __init__(self, client: Client, handle: ExchangeHandle, subjects: Subjects, *, kept_for: float) -> None:
-        """``kept_for`` is for how many seconds the broker keeps an event."""
+    def __init__(
+        self,
+        client: Client,
+        handle: ExchangeHandle,
+        subjects: Subjects,
+        *,
+        kept_for: float,
+        replicas: int = 1,
+        report: Callable[[FraError], None] | None = None,
+    ) -> None:
+        """``kept_for`` is for how many seconds the broker keeps an event, ``replicas`` on how many of its nodes.
+        ``report`` hears why funding payments could not be asked for.
+        """
+        self._replicas = replicas
         self._client = client
         self._stream = client.jetstream()
         self._subjects = subjects
@@ -43,9 +57,11 @@ class EventLog:
         self._name = uuid4().hex
         self._count = 0
         self._heard: deque[tuple[float, str, bytes]] = deque(maxlen=_MOST)
-        self._waiting: deque[tuple[str, bytes]] = deque()
+        self._waiting: deque[tuple[str, str, bytes]] = deque()
+        self._payments = Payments(handle, self._pay, report=report)
         self._news = asyncio.Event()
-        self._publishing: asyncio.Task[None] | None = None
+        self._publishing: list[asyncio.Task[None]] = []
+        self._paid_ms: int | None = None
         self.last = 0
         """The number of the newest event that the broker has from us."""
         self._subscription = handle.subscribe_user_data()
@@ -63,30 +79,44 @@ class EventLog:
         """Make the broker's stream. Raises what the broker answers."""
         config = StreamConfig(
             name=self._subjects.kept,
-            subjects=[self._subjects.events],
+            subjects=[self._subjects.events, self._subjects.payments],
             max_age=self._kept_for,
             discard=DiscardPolicy.OLD,
             duplicate_window=min(_WINDOW, self._kept_for),
             storage=StorageType.FILE,
+            num_replicas=self._replicas,
         )
         try:
             await self._stream.add_stream(config)
         except BadRequestError:  # it is there, with other settings
             await self._stream.update_stream(config)
         self.last = (await self._stream.stream_info(self._subjects.kept)).state.last_seq
+        self._paid_ms = await self._last_payment()
+
+    async def _last_payment(self) -> int | None:
+        """When the newest payment was made that the broker has, whoever published it."""
+        try:
+            message = await self._stream.get_last_msg(self._subjects.kept, self._subjects.payments)
+        except NotFoundError:
+            return None
+        note = wire.decode(wire.unpack(message.data or b""), wire.Note)
+        return wire.decode(note.body, FundingPayment).timestamp_ms
 
     def publish(self) -> None:
         """From now on we are the host that publishes."""
         horizon = monotonic() - _REMEMBERED
-        self._waiting = deque((name, body) for heard, name, body in self._heard if heard >= horizon)
+        events = self._subjects.events
+        self._waiting = deque((events, name, body) for heard, name, body in self._heard if heard >= horizon)
         self._news.set()
-        self._publishing = asyncio.create_task(self._publish(), name=f"fra events {self._subjects.target}")
+        self._publishing = [
+            asyncio.create_task(self._publish(), name=f"fra events {self._subjects.target}"),
+            asyncio.create_task(self._payments.follow(self._paid_ms), name=f"fra payments {self._subjects.target}"),
+        ]
 
     async def silence(self) -> None:
         """Listen only. Idempotent."""
-        task, self._publishing = self._publishing, None
-        if task is not None:
-            await end(task)
+        tasks, self._publishing = self._publishing, []
+        await end(*tasks)
 
     async def close(self) -> None:
         """Idempotent."""
@@ -100,6 +130,7 @@ class EventLog:
         while True:
             try:
                 async for event in self._subscription:
+                    self._payments.saw(event)
                     self._take(type(event).__name__, event, self._identity(event))
             except StreamGap as lost:
                 self._take(StreamGap.__name__, wire.of_gap(lost), self._next())
@@ -116,6 +147,8 @@ class EventLog:
             return f"fill {event.symbol} {event.trade_id}"
         if isinstance(event, Order):
             return f"order {sha256(wire.encode(event)).hexdigest()[:32]}"
+        if isinstance(event, FundingPayment):
+            return f"payment {event.symbol} {event.id or f'{event.timestamp_ms} {event.amount}'}"
         return self._next()
 
     def _next(self) -> str:
@@ -123,11 +156,17 @@ class EventLog:
         return f"{self._name} {self._count}"
 
     def _take(self, kind: str, event: object, identity: str) -> None:
-        body = wire.pack(wire.encode(wire.Note(VERSION, kind, wire.raw(event))))
+        body = _note(kind, event)
         self._heard.append((monotonic(), identity, body))
-        if self._publishing is not None:
-            self._waiting.append((identity, body))
-            self._news.set()
+        if self._publishing:
+            self._put(self._subjects.events, identity, body)
+
+    def _pay(self, payment: FundingPayment) -> None:
+        self._put(self._subjects.payments, self._identity(payment), _note(type(payment).__name__, payment))
+
+    def _put(self, subject: str, identity: str, body: bytes) -> None:
+        self._waiting.append((subject, identity, body))
+        self._news.set()
 
     # --- publishing
 
@@ -137,11 +176,15 @@ class EventLog:
                 self._news.clear()
                 await self._news.wait()
                 continue
-            identity, body = self._waiting[0]
+            subject, identity, body = self._waiting[0]
             try:
-                answer = await self._stream.publish(self._subjects.events, body, headers={"Nats-Msg-Id": identity})
+                answer = await self._stream.publish(subject, body, headers={"Nats-Msg-Id": identity})
             except (NatsError, OSError, TimeoutError):
                 await asyncio.sleep(_PAUSE)  # it is kept until the broker has it
                 continue
             self.last = max(self.last, answer.seq)
             self._waiting.popleft()
+
+
+def _note(kind: str, event: object) -> bytes:
+    return wire.pack(wire.encode(wire.Note(VERSION, kind, wire.raw(event))))

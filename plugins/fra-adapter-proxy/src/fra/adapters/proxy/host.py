@@ -27,6 +27,7 @@ from fra.core import (
     ExchangeConnectionError,
     ExchangeError,
     ExchangeHandle,
+    FraError,
     NotSupported,
     Operation,
     OrderBook,
@@ -60,9 +61,12 @@ class ExchangeHost:
         book_pause: float = 0.0,
         takeover: Callable[[], Awaitable[object]] | None = None,
         on_state: Callable[[str], None] | None = None,
+        replicas: int = 1,
+        report: Callable[[FraError], None] | None = None,
     ) -> None:
         """``account`` says whether the exchange has one. ``takeover`` is awaited before the first call is taken:
-        what became of orders that another host left open. ``on_state`` hears ``standby`` and ``active``.
+        what became of orders that another host left open. ``on_state`` hears ``standby`` and ``active``,
+        ``report`` what fails in the background. ``replicas``: on how many nodes the broker keeps what it keeps.
         """
         self._broker = broker
         self._handle = handle
@@ -78,7 +82,9 @@ class ExchangeHost:
         self._listed = False
         self._answers: OrderedDict[str, asyncio.Task[bytes]] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._log = EventLog(broker.client, handle, subjects, kept_for=kept_for) if account else None
+        self._log = None
+        if account:
+            self._log = EventLog(broker.client, handle, subjects, kept_for=kept_for, replicas=replicas, report=report)
 
     # --- life
 

@@ -38,8 +38,9 @@ class BrokerJournal:
     deleted. Who does not hold an account's lease neither reads nor writes.
     """
 
-    def __init__(self, client: Client, leases: Callable[[], Mapping[str, Lease]]) -> None:
-        """``leases`` gives the lease of each exchange by its name."""
+    def __init__(self, client: Client, leases: Callable[[], Mapping[str, Lease]], *, replicas: int = 1) -> None:
+        """``leases`` gives the lease of each exchange by its name; ``replicas``: on how many nodes intents are kept."""
+        self._replicas = replicas
         self._client = client
         self._leases = leases
         self._name = uuid4().hex
@@ -51,7 +52,7 @@ class BrokerJournal:
             try:
                 self._bucket = await stream.key_value(BUCKET)
             except BucketNotFoundError:
-                config = KeyValueConfig(bucket=BUCKET, history=1, storage=StorageType.FILE)
+                config = KeyValueConfig(bucket=BUCKET, history=1, storage=StorageType.FILE, replicas=self._replicas)
                 self._bucket = await stream.create_key_value(config)
         return self._bucket
 

@@ -33,14 +33,17 @@ class LeaseLost(ExchangeConnectionError):
         super().__init__("nothing was sent: this host's lease has run out", sent=False)
 
 
-async def lease_bucket(client: Client, seconds: float) -> KeyValue:
-    """The bucket of all leases. Raises ConfigError when it was made for leases of another length."""
+async def lease_bucket(client: Client, seconds: float, *, replicas: int = 1) -> KeyValue:
+    """The bucket of all leases, on so many nodes where it is made now.
+
+    Raises ConfigError when it was made for leases of another length.
+    """
     stream = client.jetstream()
     try:
         bucket = await stream.key_value(BUCKET)
     except BucketNotFoundError:
         # On disk: a broker that restarts must not forget who holds what.
-        config = KeyValueConfig(bucket=BUCKET, ttl=seconds, history=1, storage=StorageType.FILE)
+        config = KeyValueConfig(bucket=BUCKET, ttl=seconds, history=1, storage=StorageType.FILE, replicas=replicas)
         bucket = await stream.create_key_value(config)
     length = (await bucket.status()).ttl
     if length is None or abs(length - seconds) > 0.001:

@@ -27,6 +27,7 @@ from fra.core import (
     PositionMode,
     Ticker,
     Trade,
+    UserEvent,
 )
 
 
@@ -161,9 +162,10 @@ STREAMED: Final[Mapping[Operation, type[object]]] = {
 """What the items of a public stream are; books are :class:`wire.Book`."""
 
 LOSSLESS: Final = frozenset({Operation.SUBSCRIBE_TRADES, Operation.SUBSCRIBE_KLINES})
-EVENTS: Final[Mapping[str, type[Order | Fill | Balance | Position]]] = {
+EVENTS: Final[Mapping[str, type[UserEvent]]] = {
     "Order": Order,
     "Fill": Fill,
     "Balance": Balance,
     "Position": Position,
+    "FundingPayment": FundingPayment,
 }

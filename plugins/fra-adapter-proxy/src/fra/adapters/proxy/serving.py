@@ -34,6 +34,8 @@ class ServeOptions:
     lease: float = attrs.field(default=5.0, validator=attrs.validators.ge(0.5))
     kept_for: float = attrs.field(default=86_400.0, validator=attrs.validators.gt(0))
     book_pause: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
+    replicas: int = attrs.field(default=1, validator=[attrs.validators.ge(1), attrs.validators.le(5)])
+    """On how many nodes of a cluster the broker keeps leases, intents and events: an odd number, 3 outlasts one."""
     egress: str | None = None
     """The name of the address whose rate limits we share with other processes; None: they are ours alone."""
 
@@ -74,7 +76,7 @@ class Serving:
             configuration,
             registry=registry,
             only=only or None,
-            journal=BrokerJournal(self._broker.client, lambda: self._leases),
+            journal=BrokerJournal(self._broker.client, lambda: self._leases, replicas=options.replicas),
             fence=self._fence,
             peers=self._limits,
         )
@@ -96,7 +98,7 @@ class Serving:
     @asynccontextmanager
     async def _started(self) -> AsyncIterator[None]:
         seconds = self._options.lease
-        bucket = await lease_bucket(self._broker.client, seconds)
+        bucket = await lease_bucket(self._broker.client, seconds, replicas=self._options.replicas)
         holder = uuid4().hex
         configuration = self.manager.config_manager
         for name in configuration.names():
@@ -149,4 +151,6 @@ class Serving:
             book_pause=self._options.book_pause,
             takeover=handle.recover_orders if account else None,
             on_state=lambda state: self._on_state(name, state),
+            replicas=self._options.replicas,
+            report=lambda error: self._report(name, error),
         )

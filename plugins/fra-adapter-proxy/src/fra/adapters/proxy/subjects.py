@@ -111,8 +111,13 @@ class Subjects:
         return f"{self.root}.account.events"
 
     @property
+    def payments(self) -> str:
+        """Where its funding payments are published, and kept beside them."""
+        return f"{self.root}.account.payments"
+
+    @property
     def kept(self) -> str:
-        """The name of the JetStream stream that keeps :attr:`events`."""
+        """The name of the JetStream stream that keeps :attr:`events` and :attr:`payments`."""
         return f"fra_v{VERSION}_{re.sub(r'[^A-Za-z0-9_-]', '-', token(self.target))}_events"
 
     @property
