@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fra.adapters.ccxt import CCXTAdapter, convert
+from fra.adapters.ccxt.client import make_client
 from fra.adapters.ccxt.errors import fra_error
 from fra.core import ExchangeAPIError, ExchangeConfig, ExchangeRateLimitError, MarketKind, Symbol
 
@@ -42,3 +43,11 @@ def test_a_limit_without_an_end_says_no_end() -> None:
     made = fra_error(error, exchange="mine", code_of=lambda answer: None)
     assert isinstance(made, ExchangeRateLimitError)
     assert made.retry_after is None
+
+
+def test_a_number_of_a_million_places_is_an_error_and_not_minutes() -> None:
+    client = make_client("gate", {}, news=lambda: None, refused=lambda answer: False, broken=lambda socket, error: None)
+    market = {"id": "BTC_USDT", "symbol": "BTC/USDT", "spot": True, "contract": False}
+    with pytest.raises(ValueError, match="places"):
+        client.parse_ticker({"currency_pair": "BTC_USDT", "last": "1E+999999", "change_percentage": "1"}, market)
+    assert client.parse_ticker({"currency_pair": "BTC_USDT", "last": "1e-8"}, market)["last"] == "1e-8"

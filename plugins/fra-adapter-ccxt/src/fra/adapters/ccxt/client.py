@@ -12,7 +12,7 @@ from time import time_ns
 from typing import Any, Final
 
 from fra.adapters.ccxt.errors import MALFORMED
-from fra.adapters.ccxt.numbers import Exact
+from fra.adapters.ccxt.numbers import Exact, bound
 from fra.adapters.ccxt.sequences import Numbers
 from fra.adapters.ccxt.sockets import catch_up, mend
 from fra.adapters.ccxt.symbols import kind_of
@@ -227,6 +227,7 @@ def make_client(
     cls = _classes.get(base)
     if cls is None:
         cls = _classes[base] = type(exchange_id, (Mended, base), {"__module__": __name__})
+    bound(import_module("ccxt.base.precise").Precise)
     client = cls({"number": str, "enableRateLimit": True, **settings})
     client.fra_news, client.fra_refused, client.fra_broken = news, refused, broken
     client.has = {**client.has, "fetchCurrencies": False}  # a private call on most venues, and not needed

@@ -12,7 +12,7 @@ import attrs
 from fra.adapters.ccxt import codes, sequences, urls
 from fra.adapters.ccxt.convert import Raw, moment
 from fra.adapters.ccxt.funding import Interval, apart, outdated, worded
-from fra.adapters.ccxt.numbers import number, positive
+from fra.adapters.ccxt.numbers import number, plain, positive
 from fra.adapters.ccxt.plugin import CCXTAdapter
 from fra.adapters.ccxt.sockets import drop
 from fra.adapters.ccxt.venue import INVERSE, LETTERS, SWAPS, Venue
@@ -26,8 +26,12 @@ from fra.core import (
     IntervalSource,
     MarketKind,
     Operation,
+    Order,
+    OrderRequest,
+    OrderType,
     PermissionDenied,
     Position,
+    Side,
     Symbol,
 )
 
@@ -195,6 +199,20 @@ class OKXCCXT(CCXTAdapter):
         return made if told is None else attrs.evolve(made, fee=-told)
 
 
+_RISING: Final = {"1": True, "2": False}
+"""Bybit's ``triggerDirection``: whether an order waits for the price to rise."""
+
+
+def _triggered(info: Raw, order: Order) -> OrderType:
+    """Bybit, "Enums Definitions", ``stopOrderType``: those that a position brings along say what they are."""
+    word, rising = str(info.get("stopOrderType")), _RISING.get(str(info.get("triggerDirection")))
+    if word.endswith("TakeProfit"):
+        return OrderType.TAKE_PROFIT
+    if word.endswith("StopLoss") or word == "TrailingStop" or rising is None:
+        return OrderType.STOP
+    return OrderType.STOP if rising == (order.side is Side.BUY) else OrderType.TAKE_PROFIT
+
+
 class BybitCCXT(CCXTAdapter):
     """Bybit through ccxt: spot, linear and inverse perpetual swaps of a unified account."""
 
@@ -262,6 +280,23 @@ class BybitCCXT(CCXTAdapter):
             borrowed=told("borrowAmount") or told("spotBorrow"),
             timestamp_ms=moment(raw.get("timestamp")),
         )
+
+    def trigger_params(self, request: OrderRequest, symbol: Symbol) -> dict[str, object] | None:
+        """Bybit, "Place Order": ``triggerDirection`` tells a stop from a take-profit, on contracts only. There a
+        conditional order keeps its id to its end, and is among the others in each answer and on the stream.
+        """
+        if not symbol.kind.is_derivative or request.trigger_price is None:
+            return None
+        rising = (request.side is Side.BUY) == (request.type is OrderType.STOP)
+        return {"triggerPrice": plain(request.trigger_price), "triggerDirection": "above" if rising else "below"}
+
+    def order(self, raw: Raw, symbol: Symbol) -> Order:
+        """ccxt does not read ``triggerDirection``; and the price of a market order is how far it may slip."""
+        made, info = super().order(raw, symbol), raw.get("info") or {}
+        if made.trigger_price is None:
+            return made
+        price = made.price if info.get("orderType") == "Limit" else None
+        return attrs.evolve(made, type=_triggered(info, made), price=price)
 
     def payment(self, raw: Raw, symbol: Symbol) -> FundingPayment:
         """Bybit, "Get Trade History": ``execFee`` is above zero when paid. ccxt leaves it so, and in quote coin."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from functools import wraps
+from typing import Any, Final
 
 _ZERO: Final = Decimal(0)
+_PLACES: Final = 5_000
+"""Before or behind the point; no venue has money of so many, and it is more than Python reads as one number."""
 
 
 class Exact(float):
@@ -49,7 +52,7 @@ def number(value: object) -> Decimal | None:
             return None
     except InvalidOperation:
         return None
-    return made if made.is_finite() else None
+    return made if made.is_finite() and -_PLACES < made.adjusted() < _PLACES else None
 
 
 def positive(value: object) -> Decimal | None:
@@ -61,3 +64,22 @@ def positive(value: object) -> Decimal | None:
 def plain(value: Decimal) -> str:
     """``value`` in fixed point, as venues take it."""
     return format(value, "f")
+
+
+def bound(precise: Any) -> None:
+    """Let ccxt's exact numbers have no more than so many places, in the whole process, from now on.
+
+    ccxt writes out what an exponent stands for: over the eight letters of 1E+999999 it reckons for minutes, and nothing
+    else runs meanwhile. Beyond the bound it raises ValueError instead; all other numbers are what they were.
+    """
+    make = precise.__init__
+    if hasattr(make, "__wrapped__"):
+        return
+
+    @wraps(make)
+    def made(self: Any, number: Any, decimals: Any = None) -> None:
+        make(self, number, decimals)
+        if not -_PLACES < self.decimals < _PLACES:
+            raise ValueError(f"a number of {abs(self.decimals)} places")
+
+    precise.__init__ = made

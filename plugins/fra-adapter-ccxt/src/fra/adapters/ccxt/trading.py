@@ -63,7 +63,7 @@ class CCXTTrading(CCXTAccount):
     def order_params(self, request: OrderRequest, symbol: Symbol) -> dict[str, object]:
         """A hook: ccxt's parameters of an order beside type, side, amount and price. Raises NotSupported."""
         params: dict[str, object] = {self.venue.client_id_param: request.client_order_id, **self.venue.order_params}
-        if request.time_in_force is not TimeInForce.GTC and request.type is not OrderType.MARKET:
+        if request.time_in_force is not TimeInForce.GTC and request.price is not None:
             params["timeInForce"] = request.time_in_force.value
         if request.post_only:
             params["postOnly"] = True
@@ -83,6 +83,12 @@ class CCXTTrading(CCXTAccount):
                 f"a {request.side.value} opens a {request.position_side.value} position: it cannot be reduce-only"
             )
         return {"hedged": True, **({"reduceOnly": True} if closing else {})}
+
+    def trigger_params(self, request: OrderRequest, symbol: Symbol) -> dict[str, object] | None:
+        """A hook: ccxt's parameters by which an order waits for its ``trigger_price``; None where it cannot, or where
+        ccxt could send it and not tell afterwards what became of it.
+        """
+        return None
 
     def order(self, raw: Raw, symbol: Symbol) -> Order:
         """A hook: one of ccxt's orders as ours."""
@@ -119,7 +125,11 @@ class CCXTTrading(CCXTAccount):
         return self._created(raw, request, symbol)
 
     async def _send(self, request: OrderRequest, symbol: Symbol, params: dict[str, object]) -> Any:
-        kind, side = request.type.value, request.side.value
+        side = request.side.value
+        kind = request.type.value
+        if request.type in _CONDITIONAL:
+            kind = OrderType.MARKET.value if request.price is None else OrderType.LIMIT.value
+            params |= self.trigger_params(request, symbol) or {}
         price = None if request.price is None else plain(request.price)
         if request.quote_amount is not None:
             return await self.call(
@@ -145,13 +155,13 @@ class CCXTTrading(CCXTAccount):
         known = self.features(symbol.kind).get("createOrder") or {}
         forces = known.get("timeInForce") or {}
         force = request.time_in_force
-        if request.type in _CONDITIONAL:
+        if request.type in _CONDITIONAL and self.trigger_params(request, symbol) is None:
             raise self._cannot(
-                f"{request.type.value} orders are not supported through ccxt",
+                f"{request.type.value} orders are not supported through ccxt here",
                 "it has market and limit orders; follow the price and send one of these",
             )
         if force is not TimeInForce.GTC and (
-            not forces.get(force.value) or (request.type is OrderType.MARKET and force is TimeInForce.FOK)
+            not forces.get(force.value) or (request.price is None and force is TimeInForce.FOK)
         ):
             allowed = ", ".join(one.value for one in TimeInForce if one is TimeInForce.GTC or forces.get(one.value))
             raise self._cannot(f"a {request.type.value} order cannot be {force.value} there", f"it can be {allowed}")
@@ -166,10 +176,9 @@ class CCXTTrading(CCXTAccount):
 
     def _check_grid(self, request: OrderRequest, symbol: Symbol) -> None:
         """Raises InvalidOrder where ccxt would round a price or an amount on its way."""
-        if request.price is not None:
-            rounded = self._rounded("price_to_precision", symbol, request.price)
-            if rounded != request.price:
-                raise self._invalid(f"the price {request.price} is off the grid; the nearest is {rounded}")
+        for what, price in (("price", request.price), ("trigger price", request.trigger_price)):
+            if price is not None and (rounded := self._rounded("price_to_precision", symbol, price)) != price:
+                raise self._invalid(f"the {what} {price} is off the grid; the nearest is {rounded}")
         if request.amount is not None:
             contracts = symbol.contracts(request.amount)
             rounded = self._rounded("amount_to_precision", symbol, contracts)
@@ -214,6 +223,7 @@ class CCXTTrading(CCXTAccount):
             amount=request.amount if request.amount is not None else told.amount,
             quote_amount=request.quote_amount,
             price=request.price,
+            trigger_price=request.trigger_price,
             time_in_force=request.time_in_force,
             post_only=request.post_only,
             reduce_only=request.reduce_only,
