@@ -16,6 +16,7 @@ from traders import LINEAR, SPOT, VENUES, WEALTH, Trader, check_fills, check_ord
 from fra.core import (
     Balance,
     Fill,
+    InvalidOrder,
     MarginMode,
     Order,
     OrderStatus,
@@ -39,8 +40,8 @@ OTHERWISE: Mapping[str, str] = {
 
 
 _natives, _taken = second_copy("test_trading.py", ("venues", "trader"), OTHERWISE)
-# ccxt's conditional orders are not taken: each venue keeps them apart from orders, and ccxt joins them nowhere.
-_natives.CONDITIONALS = set()
+# On Bybit they are orders among others. The other venues keep them apart, and ccxt joins them nowhere.
+_natives.CONDITIONALS = {row for row in _natives.CONDITIONALS if row[0] == "bybit"}
 # ccxt's stream of HTX tells of a market order by its worth that it traded a little more than it did.
 _natives.LISTENING -= {"htx"}
 # ccxt has no market order that is filled whole or not at all.
@@ -65,6 +66,41 @@ async def test_the_margin_mode_is_set_where_it_is_a_setting_through_ccxt(venues:
             await trader.handle.set_margin_mode(LINEAR, MarginMode.ISOLATED)
             true = trader.engine.margin_mode(trader.account.name, trader.true_name(LINEAR))
             assert true is TrueMarginMode.ISOLATED
+
+
+# --- orders that wait for a price
+
+
+async def test_bybits_triggered_order_stays_one_order_to_its_end_in_answers_and_on_the_stream(
+    venues: Mapping[str, Venue],
+) -> None:
+    async with trading(venues["bybit"]) as trader:
+        await trader.listen()
+        sent = {}
+        for side, away in ((Side.BUY, "-0.0002"), (Side.SELL, "0.0002")):  # the price goes one way or the other
+            trigger = await trader.price(LINEAR, away)
+            stop = await trader.send(LINEAR, side, type=OrderType.STOP, trigger_price=trigger)
+            sent[stop.id] = (OrderType.STOP, trigger, None)
+        await trader.told.until(lambda: trader.told.of(Order, status=OrderStatus.FILLED))
+        done = trader.told.of(Order, status=OrderStatus.FILLED)[0]
+        await trader.told.until(lambda: sum(fill.amount for fill in trader.told.of(Fill, order_id=done.id)) == LOT)
+        asked = await trader.handle.get_order(done.id, LINEAR)
+        assert (asked.status, asked.filled) == (OrderStatus.FILLED, LOT)
+        assert done.id in [order.id for order in await trader.handle.get_order_history(LINEAR)]
+        await trader.handle.cancel_all_orders(LINEAR)
+        assert trader.engine.open_orders(trader.account.name) == ()
+        assert {order.id for order in trader.told.of(Order)} <= sent.keys()
+        for told in (asked, *trader.told.of(Order)):
+            assert (told.type, told.trigger_price, told.price) == sent[told.id]
+
+
+async def test_bybits_trigger_price_off_the_grid_is_refused_and_not_rounded(venues: Mapping[str, Venue]) -> None:
+    async with trading(venues["bybit"]) as trader:
+        trigger = await trader.price(LINEAR, "-0.05") + Decimal("0.00001")
+        before = trader.orders_asked_for
+        with pytest.raises(InvalidOrder):
+            await trader.send(LINEAR, type=OrderType.STOP, trigger_price=trigger)
+        assert trader.orders_asked_for == before
 
 
 # --- the account's stream
