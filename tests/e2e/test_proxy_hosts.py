@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import final
 import pytest
 import pytest_asyncio
 from nats.js.errors import NoKeysError
-from proxy_world import LEASE, HostProcess, NatsServer, Relay
+from proxy_world import LEASE, HostProcess, NatsServer, Relay, cluster
 from traders import LINEAR, Trader, check_fills, configured, emulator, new_account
 
 from fra.adapters.proxy.journal import BUCKET
@@ -66,17 +66,23 @@ class Stage:
         self.stack = stack
 
     @classmethod
-    async def open(cls, venues: Emulator, folder: Path, stack: AsyncExitStack) -> Stage:
+    async def open(
+        cls, venues: Emulator, folder: Path, stack: AsyncExitStack, *, broker: NatsServer | None = None
+    ) -> Stage:
+        """With a broker of its own, unless there is one that runs."""
         stage = cls(venues, folder, stack)
         stage.venue.open_account(stage.account)
         stage.config.write_text(_toml({"main": configured(stage.venue, stage.account)}), encoding="utf-8")
-        await stage.broker.start()
-        stack.callback(stage.broker.kill)
+        if broker is None:
+            await stage.broker.start()
+            stack.callback(stage.broker.kill)
+        else:
+            stage.broker = broker
         return stage
 
-    async def host(self, url: str | None = None, *, state: str = "active") -> HostProcess:
+    async def host(self, url: str | None = None, *, state: str = "active", options: Sequence[str] = ()) -> HostProcess:
         """Another host, in the state that it is to come to."""
-        host = await HostProcess.start(url or self.broker.url, self.config)
+        host = await HostProcess.start(url or self.broker.url, self.config, options=options)
         self.stack.push_async_callback(host.end)
         await host.until("main", state)
         return host
@@ -212,6 +218,23 @@ async def test_a_killed_broker_comes_back_and_everything_goes_on(stage: Stage) -
     orders.check()
     await trader.told.until(lambda: len(_fills(trader)) >= len(trader.true_fills(LINEAR)))
     check_fills(_fills(trader), trader.true_fills(LINEAR))
+
+
+async def test_a_node_of_a_cluster_that_dies_is_replaced_by_another(venues: Emulator, tmp_path: Path) -> None:
+    async with cluster(tmp_path) as nodes, AsyncExitStack() as stack:
+        # Both know of the first node only, and are told of the others by it.
+        stage = await Stage.open(venues, tmp_path, stack, broker=nodes[0])
+        await stage.host(options=["--replicas", "3"])
+        trader = await stage.client()
+        await trader.listen()
+        orders = Orders(trader)
+        await orders.until(5)
+        nodes[0].kill()
+        await orders.until(10)
+        await orders.stop()
+        orders.check()
+        await trader.told.until(lambda: len(_fills(trader)) >= len(trader.true_fills(LINEAR)))
+        check_fills(_fills(trader), trader.true_fills(LINEAR))
 
 
 async def test_a_host_that_was_stopped_past_its_lease_writes_nothing_more(stage: Stage) -> None:

@@ -33,15 +33,7 @@ async def test_payments_are_told_once_as_the_venue_booked_them_and_not_again_by_
                 await trader.send(LINEAR)
                 await trader.send(OTHER, Side.SELL)
             for trader in traders.values():
-                told = trader.told
-                await told.until(lambda: len(told.of(FundingPayment)) >= 2)
-                true = {
-                    (trader.unified(paid.symbol), paid.amount, paid.asset, paid.timestamp_ms)
-                    for paid in trader.engine.payments(trader.account.name)
-                }
-                heard = told.of(FundingPayment)
-                assert {(paid.symbol, paid.amount, paid.asset, paid.timestamp_ms) for paid in heard} == true
-                assert {paid.id for paid in heard} == {paid.id for paid in await trader.handle.get_funding_payments()}
+                await _is_told(trader)
 
             # Another host of one of them takes over, and publishes none of it again.
             name, trader = VENUES[0], traders[VENUES[0]]
@@ -57,3 +49,15 @@ async def test_payments_are_told_once_as_the_venue_booked_them_and_not_again_by_
             assert kept.state.subjects == {Subjects(name).payments: 2}
     finally:
         server.kill()
+
+
+async def _is_told(trader: Trader) -> None:
+    """Both payments, as the venue has them."""
+    await trader.told.until(lambda: len(trader.told.of(FundingPayment)) >= 2)
+    true = {
+        (trader.unified(paid.symbol), paid.amount, paid.asset, paid.timestamp_ms)
+        for paid in trader.engine.payments(trader.account.name)
+    }
+    told = trader.told.of(FundingPayment)
+    assert {(paid.symbol, paid.amount, paid.asset, paid.timestamp_ms) for paid in told} == true
+    assert {paid.id for paid in told} == {paid.id for paid in await trader.handle.get_funding_payments()}

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any, Self, final
 from uuid import uuid4
 
+from nats.errors import Error as NatsError
+from nats.js.api import KeyValueConfig, StorageType
+
 from fra.adapters.proxy.broker import Broker
 from fra.adapters.proxy.host import ExchangeHost
 from fra.adapters.proxy.lease import Lease, lease_bucket
@@ -84,6 +87,37 @@ class NatsServer:
         return Broker(
             BrokerOptions(servers=(self.url,), **options), password=secret, name="test", report=reported.append
         )  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def cluster(folder: Path, *, nodes: int = 3) -> AsyncIterator[list[NatsServer]]:
+    """A cluster whose JetStream is ready to keep something on every node."""
+    ports = [free_port() for _ in range(nodes)]
+    routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports)
+    servers = []
+    for number, port in enumerate(ports):
+        (place := folder / f"node-{number}").mkdir()
+        joined = f'cluster {{ name: fra, listen: "127.0.0.1:{port}", routes: [{routes}] }}'
+        servers.append(NatsServer(place, config=f"server_name: node-{number}\n{joined}"))
+    try:
+        await asyncio.gather(*(server.start() for server in servers))
+        broker = servers[0].broker()
+        await broker.connect()
+        try:
+            async with asyncio.timeout(60):
+                while True:
+                    try:
+                        probe = KeyValueConfig(bucket="probe", storage=StorageType.MEMORY, replicas=nodes)
+                        await broker.client.jetstream().create_key_value(probe)
+                        break
+                    except (NatsError, TimeoutError):  # they are electing, and tell nobody when they are done
+                        await asyncio.sleep(0.1)
+        finally:
+            await broker.close()
+        yield servers
+    finally:
+        for server in servers:
+            server.kill()
 
 
 @final

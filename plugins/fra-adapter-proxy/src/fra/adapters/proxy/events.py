@@ -1,7 +1,8 @@
 """The account's events, kept by the broker: published at least once and told apart, so that none counts twice.
 
 Every host of an account listens, the one that holds the lease publishes. A host that takes over publishes what it
-heard in the last minute: the broker drops what it has already, by the event's own identity.
+heard in the last minute, and all that came after the newest event that the broker has (it may have been away for
+longer): the broker drops what it has already, by the event's own identity.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from uuid import uuid4
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js.api import DiscardPolicy, StorageType, StreamConfig
+from nats.js.api import DiscardPolicy, RawStreamMsg, StorageType, StreamConfig
 from nats.js.errors import BadRequestError, NotFoundError
 
 from fra.adapters.proxy import wire
@@ -44,7 +45,7 @@ class EventLog:
         *,
         kept_for: float,
         replicas: int = 1,
-        report: Callable[[FraError], None] | None = None,
+        report: Callable[[Exception], None] | None = None,
     ) -> None:
         """``kept_for`` is for how many seconds the broker keeps an event, ``replicas`` on how many of its nodes.
         ``report`` hears why funding payments could not be asked for.
@@ -61,7 +62,10 @@ class EventLog:
         self._payments = Payments(handle, self._pay, report=report)
         self._news = asyncio.Event()
         self._publishing: list[asyncio.Task[None]] = []
+        self._newest: str | None = None
+        """The identity of the newest event that the broker has, whoever published it."""
         self._paid_ms: int | None = None
+        """When the newest payment was made that it has."""
         self.last = 0
         """The number of the newest event that the broker has from us."""
         self._subscription = handle.subscribe_user_data()
@@ -91,22 +95,29 @@ class EventLog:
         except BadRequestError:  # it is there, with other settings
             await self._stream.update_stream(config)
         self.last = (await self._stream.stream_info(self._subjects.kept)).state.last_seq
-        self._paid_ms = await self._last_payment()
+        event = await self._kept_last(self._subjects.events)
+        self._newest = None if event is None else (event.headers or {}).get("Nats-Msg-Id")
+        paid = await self._kept_last(self._subjects.payments)
+        if paid is not None:
+            note = wire.decode(wire.unpack(paid.data or b""), wire.Note)
+            self._paid_ms = wire.decode(note.body, FundingPayment).timestamp_ms
 
-    async def _last_payment(self) -> int | None:
-        """When the newest payment was made that the broker has, whoever published it."""
+    async def _kept_last(self, subject: str) -> RawStreamMsg | None:
         try:
-            message = await self._stream.get_last_msg(self._subjects.kept, self._subjects.payments)
+            return await self._stream.get_last_msg(self._subjects.kept, subject)
         except NotFoundError:
             return None
-        note = wire.decode(wire.unpack(message.data or b""), wire.Note)
-        return wire.decode(note.body, FundingPayment).timestamp_ms
 
     def publish(self) -> None:
         """From now on we are the host that publishes."""
-        horizon = monotonic() - _REMEMBERED
-        events = self._subjects.events
-        self._waiting = deque((events, name, body) for heard, name, body in self._heard if heard >= horizon)
+        events, horizon = self._subjects.events, monotonic() - _REMEMBERED
+        missing: deque[tuple[str, str, bytes]] = deque()
+        is_missing = False
+        for heard, name, body in self._heard:
+            if is_missing or heard >= horizon:
+                missing.append((events, name, body))
+            is_missing = is_missing or name == self._newest
+        self._waiting = missing
         self._news.set()
         self._publishing = [
             asyncio.create_task(self._publish(), name=f"fra events {self._subjects.target}"),

@@ -36,6 +36,8 @@ from fra.core import (
 )
 
 _BEAT: Final = 1.0
+_AGAIN: Final = 1.0
+"""Seconds until a host that could not serve tries again."""
 _REMEMBERED: Final = 10_000
 _DESCRIBE, _HEALTH, _OPEN = "describe", "health_check", "open"
 
@@ -62,7 +64,7 @@ class ExchangeHost:
         takeover: Callable[[], Awaitable[object]] | None = None,
         on_state: Callable[[str], None] | None = None,
         replicas: int = 1,
-        report: Callable[[FraError], None] | None = None,
+        report: Callable[[Exception], None] | None = None,
     ) -> None:
         """``account`` says whether the exchange has one. ``takeover`` is awaited before the first call is taken:
         what became of orders that another host left open. ``on_state`` hears ``standby`` and ``active``,
@@ -75,6 +77,7 @@ class ExchangeHost:
         self._now_ms = now_ms
         self._takeover = takeover
         self._on_state = on_state
+        self._report = report
         self._pause = book_pause
         self._epoch = ""
         self._publications: dict[str, Publication] = {}
@@ -94,7 +97,14 @@ class ExchangeHost:
             while True:
                 self._state("standby")
                 await self._lease.acquire()
-                await self._serve()
+                try:
+                    await self._serve()
+                except (FraError, NatsError, OSError) as error:
+                    # What the account has told is not published yet, so the same host must go on.
+                    if self._report is not None:
+                        self._report(error)
+                    await self._lease.release()
+                    await asyncio.sleep(_AGAIN)
         finally:
             if self._log is not None:
                 await self._log.close()

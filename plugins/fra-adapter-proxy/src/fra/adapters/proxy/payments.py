@@ -35,7 +35,7 @@ class Payments:
         handle: ExchangeHandle,
         tell: Callable[[FundingPayment], None],
         *,
-        report: Callable[[FraError], None] | None = None,
+        report: Callable[[Exception], None] | None = None,
     ) -> None:
         """``tell`` is called for each payment, oldest first; ``report`` when they could not be asked for."""
         self._handle = handle
@@ -44,7 +44,7 @@ class Payments:
         self._held: set[str] = set()
         self._due: dict[str, int] = {}
         """When each symbol settles next, until its payment was told."""
-        self._since = 0
+        self._since = _now()
         self._told: dict[tuple[str, str], int] = {}
         """When those were paid that may be among the next answer."""
         self._news = asyncio.Event()
@@ -60,10 +60,11 @@ class Payments:
             self._news.set()
 
     async def follow(self, since_ms: int | None) -> None:
-        """Until cancelled. ``since_ms`` is the newest payment that was told before; None: tell those from now on."""
+        """Until cancelled. ``since_ms`` is the newest payment that was told before; None: tell those since we began."""
         if not all(self._handle.capabilities.support(needed) for needed in _NEEDED):
             return
-        self._since = _now() if since_ms is None else since_ms
+        if since_ms is not None:
+            self._since = since_ms
         self._told.clear()
         self._due.clear()
         while True:

@@ -19,7 +19,7 @@ from fra.adapters.proxy.limits import SharedLimits
 from fra.adapters.proxy.options import BrokerOptions
 from fra.adapters.proxy.subjects import Subjects
 from fra.adapters.proxy.tasks import end
-from fra.core import ConfigManager, ExchangeError, FraError, PluginManager, PluginRegistry, Secret
+from fra.core import ConfigManager, ExchangeError, PluginManager, PluginRegistry, Secret
 
 _MARGIN: Final = 0.4
 
@@ -128,19 +128,10 @@ class Serving:
 
     async def _host(self, name: str) -> None:
         """One exchange. What goes wrong is reported, and tried again: the others serve on."""
-        while True:
-            host = self._make(name)
-            try:
-                await host.run()
-            except (FraError, OSError) as error:
-                self._report(name, error)
-            await asyncio.sleep(self._options.lease)
-
-    def _make(self, name: str) -> ExchangeHost:
         handle = self.manager.get_plugin(name)
         config = self.manager.config_manager.get_exchange_config(name)
         account = config.has_credentials or not handle.metadata.account_needs_credentials
-        return ExchangeHost(
+        host = ExchangeHost(
             self._broker,
             handle,
             Subjects(name),
@@ -154,3 +145,4 @@ class Serving:
             replicas=self._options.replicas,
             report=lambda error: self._report(name, error),
         )
+        await host.run()
