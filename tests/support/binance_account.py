@@ -109,6 +109,7 @@ class Socket:
         self.ws = ws
         self.target = target
         self.requests: list[dict[str, Any]] = []
+        self.pings = 0
         self.closed = False
 
     async def push(self, event: Mapping[str, Any]) -> None:
@@ -139,6 +140,7 @@ class BinanceAccount:
         self.calls: list[Call] = []
         self.sockets: list[Socket] = []
         self.keys = 0
+        self.pongs = True
         self.ws_errors: list[dict[str, Any]] = []
         self._changed = asyncio.Event()
 
@@ -187,7 +189,7 @@ class BinanceAccount:
         return web.Response(text=json.dumps(answer, default=str), content_type="application/json")
 
     async def _on_socket(self, request: web.Request) -> web.StreamResponse:
-        ws = web.WebSocketResponse()
+        ws = web.WebSocketResponse(autoping=False)
         await ws.prepare(request)
         socket = Socket(ws, request.raw_path)
         self.sockets.append(socket)
@@ -199,6 +201,11 @@ class BinanceAccount:
                 error = self.ws_errors.pop(0) if self.ws_errors else None
                 done = {"status": 200, "result": {"subscriptionId": 0}}
                 await socket.push({"id": asked["id"], **({"status": 400, "error": error} if error else done)})
+                self.note()
+            elif message.type is WSMsgType.PING:
+                socket.pings += 1
+                if self.pongs:
+                    await ws.pong(message.data)
                 self.note()
         socket.closed = True
         self.note()

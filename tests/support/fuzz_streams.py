@@ -139,6 +139,9 @@ class Player(Transport):
         self._sent += 1
         self._heard.set()
 
+    async def ping(self) -> None:
+        pass
+
     async def close(self) -> None:
         self.closed = True
         self.ended.set()

@@ -86,6 +86,7 @@ class Socket:
         self.opened = time.monotonic()
         self.topics: list[str] = []
         self.requests: list[dict[str, Any]] = []
+        self.pings = 0
         self.texts: list[str] = []
         self.closed = False
 
@@ -111,6 +112,7 @@ class Venue:
         self.headers: list[Mapping[str, str]] = []
         self.clock_offset_ms = 0
         self.ack = True
+        self.pongs = True
         self.refuse: set[str] = set()
         self.on_subscribe: Callable[[Socket, str], Awaitable[None]] | None = None
         self.handshake_status = 0
@@ -148,7 +150,7 @@ class Venue:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if self.handshake_status:
             return web.Response(status=self.handshake_status, headers={"Retry-After": "1"})
-        ws = web.WebSocketResponse(autoping=True)
+        ws = web.WebSocketResponse(autoping=False)
         await ws.prepare(request)
         socket = Socket(ws, request.path)
         self.sockets.append(socket)
@@ -156,6 +158,11 @@ class Venue:
         async for message in ws:
             if message.type is WSMsgType.TEXT:
                 await self._on_text(socket, message.data)
+            elif message.type is WSMsgType.PING:
+                socket.pings += 1
+                if self.pongs:
+                    await ws.pong(message.data)
+                self.changes.note()
         socket.closed = True
         self.changes.note()
         return ws

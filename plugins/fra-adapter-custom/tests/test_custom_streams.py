@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 
-from fra.adapters.custom import Heartbeat, Peek, ServerPing, TextPing, publishing
+from fra.adapters.custom import ControlPing, Heartbeat, Peek, ServerPing, TextPing, publishing
 from fra.core import (
     ConnectionStatus,
     ExchangeAPIError,
@@ -373,6 +373,24 @@ async def test_the_client_pings_a_silent_connection_and_leaves_it_without_an_ans
     await socket.ws.send_str("pong")
     await bench.until(lambda: socket.texts.count("ping") == 2)
     assert len(bench.venue.sockets) == 1
+    await bench.until(lambda: len(bench.venue.sockets) == 2)
+
+
+async def test_a_connection_that_may_be_quiet_is_proven_by_pongs_and_left_without_one(
+    bench: Any, toy_dialect: Any
+) -> None:
+    class Quiet(toy_dialect):
+        heartbeat = ControlPing(interval=0.2, timeout=0.2)
+        silence = 60.0
+
+    plugin = await bench.plugin(dialect=Quiet)
+    sink = bench.sink(plugin.trades("A"))
+    socket = await bench.ready("trades.A", sink)
+    await bench.until(lambda: socket.pings == 3)
+    assert (len(bench.venue.sockets), sink.source.status) == (1, StreamStatus.LIVE)
+    bench.venue.pongs = False
+    await bench.until(lambda: sink.source.status is StreamStatus.RECOVERING)
+    assert "not answered" in str(sink.source.error)
     await bench.until(lambda: len(bench.venue.sockets) == 2)
 
 

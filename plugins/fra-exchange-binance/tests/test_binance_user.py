@@ -28,6 +28,7 @@ from fra.core import (
     UserEvent,
 )
 from fra.exchanges.binance.auth import sign
+from fra.exchanges.binance.dialect import AccountDialect
 
 SPOT, LINEAR = "BTC/USDT", "BTC/USDT:USDT"
 WS_API, PRIVATE = "/ws-api/v3", "/private/ws"
@@ -178,6 +179,21 @@ async def test_futures_connect_with_a_listen_key_and_send_nothing() -> None:
         (socket,) = mine.venue.sockets
     assert (socket.target, socket.requests) == (f"{PRIVATE}?listenKey=key1", [])
     assert not [call for call in mine.venue.calls if call.method == "DELETE"]
+
+
+async def test_a_quiet_account_is_proven_by_pongs_and_a_dead_connection_is_not_called_live() -> None:
+    async with account(("usdm",), silence=0.6) as mine:
+        await mine.venue.until(lambda: mine.venue.sockets and mine.venue.sockets[0].pings >= 4)
+        assert (len(mine.venue.sockets), mine.stream.status) == (1, StreamStatus.LIVE)
+        mine.venue.pongs = False
+        await mine.venue.until(lambda: not mine.complete and mine.errors)
+        assert "not answered" in mine.errors[0]
+
+
+def test_without_options_a_dead_connection_of_an_account_is_noticed_within_half_a_minute() -> None:
+    heartbeat = AccountDialect.heartbeat
+    assert heartbeat.interval is not None
+    assert heartbeat.interval + heartbeat.timeout <= 30
 
 
 async def test_the_old_address_has_the_key_in_its_path() -> None:

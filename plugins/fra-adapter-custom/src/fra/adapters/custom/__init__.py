@@ -9,7 +9,7 @@ from fra.adapters.custom.clock import ClockSample, ServerClock
 from fra.adapters.custom.dialect import Ack, Control, Dialect, Notice, Peek, Refused
 from fra.adapters.custom.endpoint import Costs, Endpoint, Params, endpoint_for
 from fra.adapters.custom.errors import ErrorRule, ErrorTable, Failure, Refusal, before_sending
-from fra.adapters.custom.heartbeat import Heartbeat, JsonPing, ServerPing, TextPing
+from fra.adapters.custom.heartbeat import ControlPing, Heartbeat, JsonPing, ServerPing, TextPing
 from fra.adapters.custom.options import CustomOptions
 from fra.adapters.custom.plugin import CustomExchangePlugin
 from fra.adapters.custom.stream import Stream, StreamHandler, publishing, publishing_each
@@ -27,6 +27,7 @@ __all__ = [
     "Channel",
     "ClockSample",
     "Control",
+    "ControlPing",
     "Costs",
     "CustomExchangePlugin",
     "CustomOptions",

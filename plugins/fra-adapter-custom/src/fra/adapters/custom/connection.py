@@ -25,6 +25,8 @@ from fra.core import (
 )
 
 _STRANGERS: Final = 100
+_PING: Final = ""
+"""Among what is to be sent: a ping's control frame. No venue takes an empty text."""
 
 
 class Host(Protocol):
@@ -381,7 +383,7 @@ class Connection:
                 self._work.clear()
                 while (text := self._next()) is not None:
                     await self._pace.acquire(self._cost)
-                    await self._transport.send(text)
+                    await (self._transport.send(text) if text else self._transport.ping())
                 if not self.settled.done() and not self._requests and self._login_id is None:
                     self.settled.set_result(None)
         except Exception as error:
@@ -471,6 +473,10 @@ class Connection:
         """Send ``text`` before anything else."""
         self._replies.append(text)
         self.wake()
+
+    def ping(self) -> None:
+        """Send a ping's control frame before anything else."""
+        self.reply(_PING)
 
     def broken(self, reason: str) -> ExchangeConnectionError:
         return ExchangeConnectionError(reason, exchange=self._host.name)

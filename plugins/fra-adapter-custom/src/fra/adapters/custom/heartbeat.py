@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import attrs
 
@@ -19,6 +20,8 @@ class Heartbeat:
     interval: float | None = None
     timeout: float = 10.0
     regular: bool = attrs.field(default=False, kw_only=True)
+    control: ClassVar[bool] = False
+    """Whether we ping with a control frame, instead of a text."""
 
     def ping(self) -> str | None:
         """The text to send after ``interval`` seconds of silence."""
@@ -27,6 +30,17 @@ class Heartbeat:
     def answer(self, frame: bytes) -> str | bool:
         """For a frame that is no data: True when it was part of the heartbeat, a text to send back, else False."""
         return False
+
+
+@attrs.frozen
+class ControlPing(Heartbeat):
+    """We ping with a control frame, which every server must answer with a pong (RFC 6455, 5.5.2).
+
+    For connections that may rightly be quiet for long, where the server's own pings come seldom.
+    """
+
+    interval: float | None = 15.0
+    control: ClassVar[bool] = True
 
 
 @attrs.frozen

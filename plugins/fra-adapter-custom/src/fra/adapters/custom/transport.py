@@ -37,13 +37,17 @@ class Transport(ABC):
     ) -> str:
         """Call ``on_frame(message, received_ms)`` for every text or binary message until the socket ends; say why.
 
-        Messages that came together have one ``received_ms``. Pings are answered here, and told of by ``on_ping``.
-        Other tasks get a turn also while a burst is read.
+        Messages that came together have one ``received_ms``. Pings are answered here; they and pongs are told of by
+        ``on_ping``. Other tasks get a turn also while a burst is read.
         """
 
     @abstractmethod
     async def send(self, text: str) -> None:
         """Send one text message."""
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """Send a ping; its pong is told of by ``on_ping``."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -134,6 +138,9 @@ class AiohttpTransport(Transport):
 
     async def send(self, text: str) -> None:
         await self._socket.send_str(text)
+
+    async def ping(self) -> None:
+        await self._socket.ping()
 
     async def close(self) -> None:
         await self._socket.close()

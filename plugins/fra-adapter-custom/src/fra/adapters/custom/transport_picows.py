@@ -11,7 +11,8 @@ import re
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Final, final
+from contextlib import suppress
+from typing import Any, Final, final
 
 import aiohappyeyeballs
 import picows
@@ -58,7 +59,7 @@ class _Listener(picows.WSListener):
 
     def __init__(self, max_message: int, complaints: _Complaints) -> None:
         self._max_message = max_message
-        complaints.on_error = self._abort
+        complaints.on_error = self.abort
         self._transport: picows.WSTransport | None = None
         self._read: list[bytes] = []
         self._put: Callable[[bytes], None] = self._read.append
@@ -89,7 +90,8 @@ class _Listener(picows.WSListener):
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         self._transport = transport
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """End it at once; that it ended is seen even where nothing is read any more."""
         self.stop()
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
@@ -196,6 +198,11 @@ class PicowsTransport(Transport):
         Raises HandshakeRefused or ExchangeConnectionError.
         """
         opened: list[socket.socket] = []
+        made: list[_Listener] = []
+
+        def listen() -> _Listener:
+            made.append(_Listener(max_frame, complaints))
+            return made[-1]
 
         async def open_socket(where: picows.WSParsedURL) -> socket.socket:
             infos = await asyncio.get_running_loop().getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)
@@ -205,9 +212,9 @@ class PicowsTransport(Transport):
             return opened[-1]
 
         done, complaints = False, _Complaints()
-        try:
-            transport, listener = await picows.ws_connect(
-                lambda: _Listener(max_frame, complaints),
+        opening = asyncio.ensure_future(
+            picows.ws_connect(
+                listen,
                 url,
                 ssl_context=network.ssl_context() if url.startswith("wss:") else None,
                 websocket_handshake_timeout=None,  # whoever connects has a deadline
@@ -219,6 +226,11 @@ class PicowsTransport(Transport):
                 proxy=network.proxy_with_login,
                 socket_factory=open_socket,
             )
+        )
+        try:
+            # Not cancelled with us: what it has begun, it and what is beneath it leave open then.
+            await asyncio.wait((opening,))
+            transport, listener = opening.result()
             done = isinstance(listener, _Listener)  # None, which its types do not say: closed in the middle of it
         except picows.WSHandshakeError as error:
             if error.response is not None and error.response.status != 101:
@@ -236,7 +248,7 @@ class PicowsTransport(Transport):
             raise network.unreachable(to, reason) from None
         finally:
             if not done:
-                await _abandon(opened)
+                await _abandon(opening, opened, made)
         if not isinstance(listener, _Listener):
             raise network.unreachable(to, "closed during the WebSocket handshake")
         return cls(transport, listener)
@@ -258,6 +270,11 @@ class PicowsTransport(Transport):
             raise ConnectionResetError("the connection is gone")
         self._transport.send(_TEXT, text)
 
+    async def ping(self) -> None:
+        if self._transport.is_disconnected:
+            raise ConnectionResetError("the connection is gone")
+        self._transport.send_ping()
+
     async def close(self) -> None:
         self._listener.stop()
         self._transport.send_close(picows.WSCloseCode.OK)
@@ -265,21 +282,34 @@ class PicowsTransport(Transport):
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._transport.wait_disconnected()
-        except TimeoutError:
-            self._transport.disconnect(graceful=False)
         except Exception:
             pass  # why it ended: run() has said it
+        finally:  # also when whoever closes has no time for that
+            self._transport.disconnect(graceful=False)
 
 
-async def _abandon(sockets: list[socket.socket]) -> None:
-    """End what picows leaves open when a handshake is cancelled; its transport notices within three rounds."""
+async def _abandon(opening: asyncio.Future[Any], sockets: list[socket.socket], made: list[_Listener]) -> None:
+    """Have what was begun end by itself: by the end of its socket, or before there is one."""
+
+    def ended(opening: asyncio.Future[Any]) -> None:
+        if not opening.cancelled():
+            opening.exception()  # nobody else wants to know any more
+        for listener in made:
+            listener.abort()  # one that has heard something reads no further, and would not see the end
+
+    opening.add_done_callback(ended)
+    if not sockets:
+        opening.cancel()
+    # A transport of aiofastnet's that ends before its first turn leaves its reader behind, and the next socket of that
+    # number is not read then.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
     for opened in sockets:
-        try:
+        with suppress(OSError):  # closed already
             opened.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            continue  # closed already
-        for _ in range(3):
-            await asyncio.sleep(0)
+    await asyncio.wait((opening,), timeout=CLOSE_TIMEOUT)
+    for _ in range(3):  # its transport notices within so many rounds
+        await asyncio.sleep(0)
 
 
 def _nothing() -> None:

@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 import msgspec
 
-from fra.adapters.custom import Ack, Control, Dialect, Notice, Peek, Refused
+from fra.adapters.custom import Ack, Control, ControlPing, Dialect, Notice, Peek, Refused
 from fra.core import ExchangeAPIError, ExchangeError, RateLimit
 from fra.exchanges.binance.account_wire import event_in
 
@@ -127,6 +127,8 @@ class AccountDialect(Dialect):
 
     topics_per_connection = 1
     lifetime = 86_400.0
+    # Half-open, it would pass for a quiet account until a ping of the venue's is missed, which on USD-M takes minutes.
+    heartbeat = ControlPing()
     connect_cost: Mapping[str, int] = MappingProxyType({CONNECTIONS.scope: 1})
 
     def __init__(self, market: str, topic: str) -> None:
