@@ -20,6 +20,7 @@ from toy_adapter import ToyAdapter
 from toy_exchange import HOUR_MS, toy_exchange
 
 from fra.core import (
+    Balance,
     DuplicateOrder,
     ExchangeAPIError,
     ExchangeAuthError,
@@ -28,7 +29,9 @@ from fra.core import (
     ExchangeError,
     Fill,
     FundingRate,
+    Health,
     InvalidOrder,
+    Kline,
     MarketKind,
     Operation,
     Order,
@@ -36,6 +39,8 @@ from fra.core import (
     OrderNotFound,
     OrderOutcomeUnknown,
     OrderRequest,
+    OrderStatus,
+    Position,
     StreamSource,
     Symbol,
     Trade,
@@ -238,6 +243,84 @@ class ReorderedFills(ToyAdapter):
         return (await super().get_trade_history(symbol, **page))[::-1]
 
 
+class SubscribedForAll(ToyAdapter):
+    """What one instance has subscribed to is taken for subscribed by the next, too."""
+
+    def stream(self, topic: str, *args: Any, **how: Any) -> Any:
+        shared: dict[str, ToyAdapter] = vars(type(self)).get("shared", {})
+        type(self).shared = shared  # type: ignore[attr-defined]
+        if shared.setdefault(topic, self) is self:
+            return super().stream(topic, *args, **how)
+        return StreamSource()
+
+
+class LatestInstanceOnly(ToyAdapter):
+    """A new instance closes the session of the one before, which still serves."""
+
+    async def initialize(self) -> None:
+        before = vars(type(self)).get("latest")
+        type(self).latest = self  # type: ignore[attr-defined]
+        if before is not None and before.opened is not None:
+            await before.opened.close()
+        await super().initialize()
+
+
+class BanIsAnything(ToyAdapter):
+    def refuse(self, status: int, text: str, retry_after: str | None, headers: dict[str, str]) -> None:
+        if status == 418:
+            raise ExchangeAPIError("HTTP 418", status_code=418)
+        super().refuse(status, text, retry_after, headers)
+
+
+class SymbolsTwice(ToyAdapter):
+    async def get_symbols(self) -> Sequence[Symbol]:
+        return [*await super().get_symbols()] * 2
+
+
+class TotalWithoutWhatIsHeld(ToyAdapter):
+    async def get_balance(self, market: str | None = None) -> Sequence[Balance]:
+        return [attrs.evolve(row, total=row.total - row.free) for row in await super().get_balance(market)]
+
+
+class PastOrdersNewestFirst(ToyAdapter):
+    async def get_order_history(self, symbol: Symbol | None = None, **page: Any) -> Sequence[Order]:
+        return (await super().get_order_history(symbol, **page))[::-1]
+
+
+class CandlesNewestFirst(ToyAdapter):
+    async def get_klines(self, *args: Any, **page: Any) -> Sequence[Kline]:
+        return (await super().get_klines(*args, **page))[::-1]
+
+
+class TradesNewestFirst(ToyAdapter):
+    async def get_trades(self, symbol: Symbol, *, limit: int | None = None) -> Sequence[Trade]:
+        return (await super().get_trades(symbol, limit=limit))[::-1]
+
+
+class PositionTwice(ToyAdapter):
+    async def get_positions(self, symbol: Symbol | None = None) -> Sequence[Position]:
+        return [attrs.evolve(row, amount=2 * row.amount) for row in await super().get_positions(symbol)]
+
+
+class ManyByEightHours(ToyAdapter):
+    async def get_funding_rates(self, symbols: Sequence[Symbol] | None = None) -> Sequence[FundingRate]:
+        return [attrs.evolve(rate, interval=timedelta(hours=8)) for rate in await super().get_funding_rates(symbols)]
+
+
+class GoneIsOpen(ToyAdapter):
+    async def cancel_order(self, *args: Any, **ids: Any) -> Order:
+        try:
+            return await super().cancel_order(*args, **ids)
+        except OrderNotFound:
+            return attrs.evolve(await self.get_order(*args, **ids), status=OrderStatus.OPEN)
+
+
+class ClockSinceTheEpoch(ToyAdapter):
+    async def health_check(self) -> Health:
+        health = await super().health_check()
+        return attrs.evolve(health, clock_skew=health.checked_ms / 1000)
+
+
 FAULTS = {
     FloatMoney: "test_money_is_decimal_everywhere",
     FloatNoise: "test_no_number_went_through_a_float",
@@ -268,6 +351,18 @@ FAULTS = {
     PostOnlyTakes: "test_a_post_only_order_does_not_take",
     DoubledFill: "test_the_stream_tells_each_fill_once",
     ReorderedFills: "test_own_trades_are_oldest_first_and_one_each",
+    SubscribedForAll: "test_consumers_go_on_through_a_reload",
+    LatestInstanceOnly: "test_a_reload_that_fails_keeps_the_old",
+    BanIsAnything: "test_a_ban_is_called_so_and_heeded",
+    SymbolsTwice: "test_symbols_are_one_each_and_say_their_rules",
+    TotalWithoutWhatIsHeld: "test_balances_add_up",
+    PastOrdersNewestFirst: "test_past_orders_are_oldest_first_and_past",
+    CandlesNewestFirst: "test_candles_are_oldest_first_and_on_their_minutes",
+    TradesNewestFirst: "test_trades_are_oldest_first",
+    PositionTwice: "test_a_position_grows_by_what_was_bought",
+    ManyByEightHours: "test_one_rate_and_many_agree",
+    GoneIsOpen: "test_a_second_cancel_says_that_it_is_gone",
+    ClockSinceTheEpoch: "test_health_is_told",
 }
 """A test by its name alone is meant for the swap, where it has cases."""
 

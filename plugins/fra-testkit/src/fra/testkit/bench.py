@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import cache
 from typing import Any, Final, TypeVar, final
 
 import attrs
@@ -64,9 +65,7 @@ class Adapter:
     def of(cls, adapter: str | type[ExchangePluginInterface]) -> Adapter:
         """By the name of its entry point, or a class. Raises PluginError."""
         if isinstance(adapter, str):
-            registry = PluginRegistry()
-            row = registry.resolve(adapter)
-            return cls(row.name, registry.get_plugin_class(row.name), row.distribution, row.version)
+            return _installed(adapter)
         about = adapter.describe()
         return cls(about.name, adapter, None, about.version)
 
@@ -74,6 +73,14 @@ class Adapter:
     def capabilities(self) -> ExchangeCapabilities:
         """What the class says before there is an instance."""
         return self.cls.describe().capabilities
+
+
+@cache
+def _installed(name: str) -> Adapter:
+    """Asked for each of some hundred tests; what is installed stays so while they run."""
+    registry = PluginRegistry()
+    row = registry.resolve(name)
+    return Adapter(row.name, registry.get_plugin_class(row.name), row.distribution, row.version)
 
 
 @final
