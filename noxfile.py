@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import nox
 from packaging.requirements import Requirement
 
-nox.needs_version = ">=2024.10.9"
+nox.needs_version = ">=2025.2.9"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.error_on_missing_interpreters = False  # `smoke` runs what the machine has, in CI too
@@ -93,17 +93,34 @@ def _install(session: nox.Session, folders: Iterable[Path], *others: str, quiet:
 
 
 @nox.session
+def environment(session: nox.Session) -> None:
+    """What most sessions run in: all of ours, and every tool. It is a gigabyte, so there is one."""
+    _install(session, PROJECTS, *_group("tests"))
+
+
+def _in_environment(function: Callable[[nox.Session], None]) -> Callable[[nox.Session], None]:
+    """Make it a session that has no environment of its own, and runs after the one that all share is there."""
+    return nox.session(venv_backend="none", requires=["environment"])(function)  # type: ignore[return-value]
+
+
+def _run(session: nox.Session, program: str, *arguments: str, env: Mapping[str, str] | None = None, **how: Any) -> None:
+    """Run a program of the shared environment."""
+    programs = session.cache_dir.parent.resolve() / "environment" / ("Scripts" if os.name == "nt" else "bin")
+    path = os.pathsep.join([str(programs), os.environ["PATH"]])
+    session.run(str(programs / program), *arguments, env={"PATH": path, **(env or {})}, **how)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """Install what is needed and run `fra demo`; arguments go to it: `nox -s demo -- --recorded DIR`."""
     _install(session, _with_ours("fra-arbitrage[demo]"), quiet=False)
     session.run("fra", "demo", *session.posargs)
 
 
-@nox.session
+@_in_environment
 def tests(session: nox.Session) -> None:
     """Run pytest with the arguments given, and nothing else."""
-    _install(session, PROJECTS, *_group("tests"))
-    session.run("pytest", *session.posargs)
+    _run(session, "pytest", *session.posargs)
 
 
 @nox.session
@@ -116,55 +133,65 @@ def lint(session: nox.Session) -> None:
     session.run("lint-imports", "--no-cache", env={"PYTHONPATH": os.pathsep.join(map(str, SOURCES))})
 
 
-@nox.session
+@_in_environment
 def types(session: nox.Session) -> None:
     """Run mypy --strict over every package of ours, as its users see it: installed."""
-    _install(session, PROJECTS, *_group("types"))
     packages = [part for folder in PROJECTS for name in _import_names(folder) for part in ("-p", name)]
-    session.run("mypy", "--strict", *packages)
+    _run(session, "mypy", "--strict", *packages)
 
 
-@nox.session
-def wheels(session: nox.Session) -> None:
-    """Build every distribution, look into the wheels, and install from them in clean environments."""
-    _install(session, PROJECTS, *_group("tests"))
-    built = Path(session.create_tmp()) / "wheels"
+def _wheels(session: nox.Session) -> Path:
+    """The folder of what `build` built."""
+    return session.cache_dir.resolve() / "wheels"
+
+
+@_in_environment
+def build(session: nox.Session) -> None:
+    """Build every distribution, two at a time on two cores."""
+    built = _wheels(session)
     shutil.rmtree(built, ignore_errors=True)
-    build = functools.partial(session.run, "python", "-m", "build", "--no-isolation", "--outdir", str(built))
+    make = functools.partial(_run, session, "python", "-m", "build", "--no-isolation", "--outdir", str(built))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda folder: build(str(folder), silent=True), PROJECTS))
-    session.run("pytest", "tests/wheels", *session.posargs, env={"FRA_WHEELS": str(built)})
+        list(pool.map(lambda folder: make(str(folder), silent=True), PROJECTS))
+
+
+@nox.session(venv_backend="none", requires=["build"])
+def wheels(session: nox.Session) -> None:
+    """Look into the wheels, and install from them in clean environments."""
+    built = _wheels(session)
+    workers = ["-n", str(os.cpu_count())]
+    _run(session, "pytest", "tests/wheels", *(session.posargs or workers), env={"FRA_WHEELS": str(built)})
 
     clean = Path(session.create_tmp()) / "clean"
-    session.run("python", "-m", "venv", "--clear", "--without-pip", str(clean))
+    _run(session, "python", "-m", "venv", "--clear", "--without-pip", str(clean))
     python = shutil.which("python", path=f"{clean / 'bin'}{os.pathsep}{clean / 'Scripts'}")
-    session.run("python", "-m", "pip", "--python", str(python), "install", "-q", *map(str, built.glob("*.whl")))
+    _run(session, "python", "-m", "pip", "--python", str(python), "install", "-q", *map(str, built.glob("*.whl")))
     names = [name for folder in PROJECTS for name in _import_names(folder)]
     session.run(str(python), "-c", f"import {', '.join(names)}", external=True)
     session.run(str(python), "-m", "fra.core.main", "plugins", external=True)
 
 
-@nox.session(python=["3.12", "3.13"])
+@nox.session(python=["3.12", "3.13"], requires=["build"])
 def smoke(session: nox.Session) -> None:
-    """Install, import and list on the other Pythons that the machine has."""
-    _install(session, PROJECTS, *_group("smoke"))
+    """Install the wheels, import and list on the other Pythons that the machine has."""
+    built = [str(wheel) for wheel in sorted(_wheels(session).glob("*.whl"))]
+    session.install(*built, *_group("smoke"))
+    session.install("--force-reinstall", "--no-deps", *built)  # the same version may have been built anew
     session.run("pytest", "tests/smoke", *session.posargs)
 
 
-@nox.session
+@_in_environment
 def live(session: nox.Session) -> None:
     """Judge an adapter on its real venue, reading only: `nox -s live -- okx`; what follows the name goes to pytest."""
     if not session.posargs or session.posargs[0].startswith("-"):
         session.error("name the adapter: nox -s live -- okx")
-    _install(session, PROJECTS, *_group("tests"))
     adapter, *more = session.posargs
-    session.run("pytest", "--fra-adapter", adapter, "--fra-live", *more)
+    _run(session, "pytest", "--fra-adapter", adapter, "--fra-live", *more)
 
 
-@nox.session
+@_in_environment
 def faults(session: nox.Session) -> None:
     """Everything under drawn faults: `-- --seeds 5000 -n 2` plays so many seeds, `-- --seed 17` that one again."""
-    _install(session, PROJECTS, *_group("tests"))
     args, env = list(session.posargs), dict[str, str]()
     for option in ("--seeds", "--seed", "--first"):
         if option in args:
@@ -172,13 +199,13 @@ def faults(session: nox.Session) -> None:
             env[f"FRA_FAULT_{option[2:].upper()}"] = args[at + 1]
             del args[at : at + 2]
     # not captured: a long run tells how far it is, and of each violation as it comes
-    session.run("pytest", "-s", "tests/faults/test_orders.py", "tests/faults/test_faults.py", *args, env=env)
+    _run(session, "pytest", "-s", "tests/faults/test_orders.py", "tests/faults/test_faults.py", *args, env=env)
 
 
 @nox.session
 def audit(session: nox.Session) -> None:
     """Ask the public advisories about everything that we install; not passed where they could not be asked."""
-    _install(session, PROJECTS, *_group("tests"), *_group("types"), *_group("lint"), "pip-audit>=2.7")
+    _install(session, PROJECTS, *_group("tests"), *_group("lint"), "pip-audit>=2.7")
     report = Path(session.create_tmp()) / "audit.json"
     report.unlink(missing_ok=True)
     session.run(
@@ -203,29 +230,26 @@ def audit(session: nox.Session) -> None:
     session.log(f"{len(rows)} distributions, no known vulnerability")
 
 
-@nox.session
+@_in_environment
 def fuzz(session: nox.Session) -> None:
     """Every parser under changed messages: `-- --inputs 100000` plays so many for each, `-- -k okx` narrows it."""
-    _install(session, PROJECTS, *_group("tests"))
     args, env = list(session.posargs), dict[str, str]()
     if "--inputs" in args:
         at = args.index("--inputs")
         env["FRA_FUZZ_INPUTS"] = args[at + 1]
         del args[at : at + 2]
-    session.run("pytest", "tests/fuzz", *args, env=env)
+    _run(session, "pytest", "tests/fuzz", *args, env=env)
 
 
-@nox.session
+@_in_environment
 def bench(session: nox.Session) -> None:
     """Run tests/bench (or only those named) and print each figure beside its floor and its peers."""
-    _install(session, PROJECTS, *_group("tests"))
-    session.run("python", "tests/bench", *session.posargs)
+    _run(session, "python", "tests/bench", *session.posargs)
 
 
-@nox.session
+@_in_environment
 def record(session: nox.Session) -> None:
     """Record the native exchanges' REST calls anew, against the emulator; `-- --live` against the venues themselves."""
-    _install(session, PROJECTS, *_group("tests"))
     live = "--live" in session.posargs
     arguments = [argument for argument in session.posargs if argument != "--live"] or ["plugins"]
-    session.run("pytest", "-m", "cassette", *arguments, env={"FRA_RECORD": "live" if live else "emulator"})
+    _run(session, "pytest", "-m", "cassette", *arguments, env={"FRA_RECORD": "live" if live else "emulator"})
