@@ -18,6 +18,7 @@ from fra.core import (
     Fill,
     InvalidOrder,
     MarginMode,
+    NotSupported,
     Order,
     OrderStatus,
     OrderType,
@@ -40,8 +41,10 @@ OTHERWISE: Mapping[str, str] = {
 
 
 _natives, _taken = second_copy("test_trading.py", ("venues", "trader"), OTHERWISE)
-# On Bybit they are orders among others. The other venues keep them apart, and ccxt joins them nowhere.
-_natives.CONDITIONALS = {row for row in _natives.CONDITIONALS if row[0] == "bybit"}
+# Where conditional orders are orders among others. Elsewhere venues keep them apart, and ccxt joins them nowhere.
+_natives.CONDITIONALS &= {(name, SPOT, limit) for name in ("binance", "htx") for limit in (True, False)} | {
+    ("bybit", LINEAR, limit) for limit in (True, False)
+}
 # ccxt's stream of HTX tells of a market order by its worth that it traded a little more than it did.
 _natives.LISTENING -= {"htx"}
 # ccxt has no market order that is filled whole or not at all.
@@ -71,35 +74,48 @@ async def test_the_margin_mode_is_set_where_it_is_a_setting_through_ccxt(venues:
 # --- orders that wait for a price
 
 
-async def test_bybits_triggered_order_stays_one_order_to_its_end_in_answers_and_on_the_stream(
-    venues: Mapping[str, Venue],
+@pytest.mark.parametrize(
+    ("name", "symbol", "limit"), [("binance", SPOT, False), ("bybit", LINEAR, False), ("htx", SPOT, True)]
+)
+async def test_a_triggered_order_stays_one_order_to_its_end_in_answers_and_on_the_stream(
+    venues: Mapping[str, Venue], name: str, symbol: str, limit: bool
 ) -> None:
-    async with trading(venues["bybit"]) as trader:
+    async with trading(venues[name]) as trader:
         await trader.listen()
         sent = {}
-        for side, away in ((Side.BUY, "-0.0002"), (Side.SELL, "0.0002")):  # the price goes one way or the other
-            trigger = await trader.price(LINEAR, away)
-            stop = await trader.send(LINEAR, side, type=OrderType.STOP, trigger_price=trigger)
-            sent[stop.id] = (OrderType.STOP, trigger, None)
+        for side, away, beyond in ((Side.BUY, "-0.0002", "-0.01"), (Side.SELL, "0.0002", "0.01")):  # up, or down
+            trigger = await trader.price(symbol, away)
+            price = await trader.price(symbol, beyond) if limit else None
+            stop = await trader.send(symbol, side, type=OrderType.STOP, trigger_price=trigger, price=price)
+            sent[stop.id] = (OrderType.STOP, trigger, price)
         await trader.told.until(lambda: trader.told.of(Order, status=OrderStatus.FILLED))
         done = trader.told.of(Order, status=OrderStatus.FILLED)[0]
         await trader.told.until(lambda: sum(fill.amount for fill in trader.told.of(Fill, order_id=done.id)) == LOT)
-        asked = await trader.handle.get_order(done.id, LINEAR)
+        asked = await trader.handle.get_order(done.id, symbol)
         assert (asked.status, asked.filled) == (OrderStatus.FILLED, LOT)
-        assert done.id in [order.id for order in await trader.handle.get_order_history(LINEAR)]
-        await trader.handle.cancel_all_orders(LINEAR)
+        assert done.id in [order.id for order in await trader.handle.get_order_history(symbol)]
+        await trader.handle.cancel_all_orders(symbol)
         assert trader.engine.open_orders(trader.account.name) == ()
         assert {order.id for order in trader.told.of(Order)} <= sent.keys()
         for told in (asked, *trader.told.of(Order)):
             assert (told.type, told.trigger_price, told.price) == sent[told.id]
 
 
-async def test_bybits_trigger_price_off_the_grid_is_refused_and_not_rounded(venues: Mapping[str, Venue]) -> None:
+async def test_a_trigger_price_off_the_grid_is_refused_and_not_rounded(venues: Mapping[str, Venue]) -> None:
     async with trading(venues["bybit"]) as trader:
         trigger = await trader.price(LINEAR, "-0.05") + Decimal("0.00001")
         before = trader.orders_asked_for
         with pytest.raises(InvalidOrder):
             await trader.send(LINEAR, type=OrderType.STOP, trigger_price=trigger)
+        assert trader.orders_asked_for == before
+
+
+async def test_a_conditional_order_on_binances_spot_is_not_post_only(venues: Mapping[str, Venue]) -> None:
+    async with trading(venues["binance"]) as trader:
+        trigger, price = await trader.price(SPOT, "-0.05"), await trader.price(SPOT, "-0.06")
+        before = trader.orders_asked_for
+        with pytest.raises(NotSupported, match="post-only"):
+            await trader.send(SPOT, type=OrderType.STOP, trigger_price=trigger, price=price, post_only=True)
         assert trader.orders_asked_for == before
 
 

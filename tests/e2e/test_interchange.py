@@ -280,7 +280,11 @@ async def test_what_ccxt_cannot_is_declared_and_refused_before_anything_is_sent(
                 await getattr(handle, operation.value)(SPOT)
         for request in (OrderType.STOP, OrderType.TAKE_PROFIT):
             order = OrderRequest(
-                symbol=SPOT, side=Side.SELL, type=request, amount=SIZE, trigger_price=Decimal(50_000)
+                symbol=SPOT if name in ("okx", "bybit") else LINEAR,
+                side=Side.SELL,
+                type=request,
+                amount=SIZE,
+                trigger_price=Decimal(50_000),
             )
             sent = len(venue.exchange.engine.orders(account.name))
             with pytest.raises(NotSupported):

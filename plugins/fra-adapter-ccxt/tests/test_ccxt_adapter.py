@@ -322,7 +322,8 @@ async def test_an_order_is_sent_in_fixed_point_and_in_contracts() -> None:
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
-        ({"type": OrderType.STOP, "trigger_price": Decimal(1), "price": None}, NotSupported),
+        ({"type": OrderType.STOP, "trigger_price": Decimal(49_000), "post_only": True}, NotSupported),
+        ({"type": OrderType.STOP, "trigger_price": Decimal("49000.001")}, InvalidOrder),
         ({"type": OrderType.MARKET, "price": None, "time_in_force": TimeInForce.FOK}, NotSupported),
         ({"reduce_only": True}, InvalidOrder),
         ({"position_side": PositionSide.LONG}, InvalidOrder),

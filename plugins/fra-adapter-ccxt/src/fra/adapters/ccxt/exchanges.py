@@ -118,6 +118,21 @@ class BinanceCCXT(CCXTAdapter):
 
         client.handle_message = handle_message
 
+    def trigger_params(self, request: OrderRequest, symbol: Symbol) -> dict[str, object] | None:
+        """Binance, Spot, "New Order": conditional orders are types of orders there, and stay what they are."""
+        if symbol.kind is not MarketKind.SPOT or request.trigger_price is None:
+            return None
+        if request.post_only:  # ccxt would leave the trigger out and send it at once
+            raise self._cannot("a conditional order cannot be post-only there")
+        name = "stopLossPrice" if request.type is OrderType.STOP else "takeProfitPrice"
+        return {name: plain(request.trigger_price)}
+
+    def order(self, raw: Raw, symbol: Symbol) -> Order:
+        """Of a market order that was triggered ccxt gives the average for the price."""
+        made, info = super().order(raw, symbol), raw.get("info") or {}
+        bare = symbol.kind is MarketKind.SPOT and (info.get("type") or info.get("o")) in ("STOP_LOSS", "TAKE_PROFIT")
+        return attrs.evolve(made, price=None) if bare else made
+
     def failure(self, error: Exception, what: str = "") -> ExchangeError:
         """-2015 is a wrong key or a missing right: of a key that was good before it is no wrong key."""
         made = super().failure(error, what)

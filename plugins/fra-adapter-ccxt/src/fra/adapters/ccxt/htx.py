@@ -13,7 +13,7 @@ import attrs
 from fra.adapters.ccxt import codes, convert, funding, sequences, urls
 from fra.adapters.ccxt.convert import Raw
 from fra.adapters.ccxt.funding import Interval, worded
-from fra.adapters.ccxt.numbers import number
+from fra.adapters.ccxt.numbers import number, plain
 from fra.adapters.ccxt.plugin import CCXTAdapter
 from fra.adapters.ccxt.symbols import Market
 from fra.adapters.ccxt.venue import INVERSE, Venue
@@ -27,9 +27,12 @@ from fra.core import (
     Operation,
     Order,
     OrderRequest,
+    OrderType,
     Position,
     PositionSide,
+    Side,
     Symbol,
+    TimeInForce,
 )
 
 _FINE: Final = "200"
@@ -225,11 +228,24 @@ class HTXCCXT(CCXTAdapter):
         made, told = super().position(raw, symbol), (raw.get("info") or {}).get("position_side")
         return made if made is None or told is None else attrs.evolve(made, hedge_mode=told != "both")
 
+    def trigger_params(self, request: OrderRequest, symbol: Symbol) -> dict[str, object] | None:
+        """HTX, spot "Place a New Order": ``buy-stop-limit`` is a type of orders, and becomes a plain limit order."""
+        if symbol.kind is not MarketKind.SPOT or request.trigger_price is None or request.price is None:
+            return None
+        if request.post_only or request.time_in_force is not TimeInForce.GTC:
+            raise self._cannot("a conditional order there becomes a plain limit order: no post-only, IOC or FOK")
+        rises = (request.side is Side.BUY) is (request.type is OrderType.STOP)
+        return {"triggerPrice": plain(request.trigger_price), "operator": "gte" if rises else "lte"}
+
     def order(self, raw: Raw, symbol: Symbol) -> Order:
         """Linear orders have post-only among their types, which ccxt takes for a limit order. On the stream ``execAmt``
-        of a market buy is its worth (HTX, spot "Subscribe Order Updates"): how much was bought, its fills say.
+        of a market buy is its worth (HTX, spot "Subscribe Order Updates"): how much was bought, its fills say. Only
+        ``operator``, which the stream leaves out, tells a take-profit from a stop.
         """
         made, info = super().order(raw, symbol), raw.get("info") or {}
+        rises = {"gte": True, "lte": False}.get(str(info.get("operator")))
+        if made.type is OrderType.STOP and rises is not None and rises is (made.side is Side.SELL):
+            return attrs.evolve(made, type=OrderType.TAKE_PROFIT)
         if info.get("type") == "buy-market" and "execAmt" in info:
             return attrs.evolve(made, filled=Decimal(0), average_price=None)
         return attrs.evolve(made, post_only=True) if info.get("type") == "post_only" else made
