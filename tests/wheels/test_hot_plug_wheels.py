@@ -11,38 +11,8 @@ from typing import Any
 
 import attrs
 import pytest
+from versioned_exchange import ADAPTER, kraken
 from wheelhouse import Environment, Package, Wheels, build_all, new_environment
-
-ADAPTER = """
-from decimal import Decimal
-from fra.core import *
-
-class Plugin(ExchangePluginInterface):
-    capabilities = ExchangeCapabilities.of([Operation.GET_SYMBOLS, Operation.GET_TICKER], [MarketKind.SPOT])
-    asked = 0
-
-    @classmethod
-    def describe(cls):
-        return ExchangeMetadata("kraken", "Kraken", "{version}", PluginType.CUSTOM, cls.capabilities)
-
-    async def initialize(self): ...
-    async def connect(self): ...
-    async def disconnect(self): ...
-
-    async def health_check(self):
-        return Health(self.config.name, ConnectionStatus.CONNECTED, self.context.now_ms())
-
-    async def get_symbols(self):
-        grid = {"tick_size": Decimal("0.1"), "lot_size": Decimal("0.0001")}
-        return [Symbol("BTC/USD", "XXBTZUSD", MarketKind.SPOT, "BTC", "USD", **grid)]
-
-    async def get_ticker(self, symbol):
-        self.asked += 1
-        return Ticker(symbol.name, self.context.now_ms(), last=Decimal("{version}"), volume=Decimal(self.asked))
-
-    async def get_orderbook(self, symbol, *, depth=None):
-        raise NotSupported("no book")
-"""
 
 PROGRAM = """
 import asyncio, json, sys
@@ -81,22 +51,15 @@ class Installed:
 @pytest.fixture(scope="module")
 def installed(wheels: Wheels, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Core, a program that watches and an adapter that stays; three versions of another one lie ready."""
-    kraken = Package(
-        "fra-exchange-kraken",
-        "fra_exchange_kraken",
-        ADAPTER.replace("{version}", "1.0"),
-        {"fra.exchanges": {"kraken": "fra_exchange_kraken:Plugin"}},
-    )
     steady = {"fra.exchanges": {"steady": "fra_exchange_steady:Plugin"}}
     others = [
         Package("fra-exchange-steady", "fra_exchange_steady", ADAPTER.replace("{version}", "7"), steady),
         Package("desk", "desk", PROGRAM, {}, ("fra-core>=0.1,<0.2", "watchfiles>=0.24")),
     ]
     sources, target = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("wheels")
-    build_all([kraken, *others], sources=sources, target=target)
+    build_all([kraken("1.0"), *others], sources=sources, target=target)
     for version in ("2.0", "3.0"):
-        later = attrs.evolve(kraken, version=version, code=ADAPTER.replace("{version}", version))
-        build_all([later], sources=sources, target=target)
+        build_all([kraken(version)], sources=sources, target=target)
     versions = {wheel.name.split("-")[1]: wheel for wheel in target.glob("fra_exchange_kraken-*.whl")}
     environment = new_environment(tmp_path_factory.mktemp("environment"))
     environment.install(*wheels.with_ours("fra-core"), *target.glob("desk-*"), *target.glob("fra_exchange_steady-*"))

@@ -22,6 +22,7 @@ from nats.js.errors import BadRequestError, NotFoundError
 
 from fra.adapters.proxy import wire
 from fra.adapters.proxy.payments import Payments
+from fra.adapters.proxy.reduced import Reduced, base
 from fra.adapters.proxy.subjects import VERSION, Subjects
 from fra.adapters.proxy.tasks import end
 from fra.core import ExchangeHandle, Fill, FraError, FundingPayment, Order, StreamGap, StreamStatus, UserEvent
@@ -44,6 +45,7 @@ class EventLog:
         subjects: Subjects,
         *,
         kept_for: float,
+        reduced: Reduced,
         replicas: int = 1,
         report: Callable[[Exception], None] | None = None,
     ) -> None:
@@ -51,6 +53,7 @@ class EventLog:
         ``report`` hears why funding payments could not be asked for.
         """
         self._replicas = replicas
+        self._reduced = reduced
         self._client = client
         self._stream = client.jetstream()
         self._subjects = subjects
@@ -142,7 +145,8 @@ class EventLog:
             try:
                 async for event in self._subscription:
                     self._payments.saw(event)
-                    self._take(type(event).__name__, event, self._identity(event))
+                    self._reduced.see(event)
+                    self._take(base(type(event)).__name__, event, self._identity(event))
             except StreamGap as lost:
                 self._take(StreamGap.__name__, wire.of_gap(lost), self._next())
                 continue
@@ -173,7 +177,7 @@ class EventLog:
             self._put(self._subjects.events, identity, body)
 
     def _pay(self, payment: FundingPayment) -> None:
-        self._put(self._subjects.payments, self._identity(payment), _note(type(payment).__name__, payment))
+        self._put(self._subjects.payments, self._identity(payment), _note(FundingPayment.__name__, payment))
 
     def _put(self, subject: str, identity: str, body: bytes) -> None:
         self._waiting.append((subject, identity, body))

@@ -21,6 +21,7 @@ from fra.adapters.proxy.events import EventLog
 from fra.adapters.proxy.lease import Lease, LeaseLost
 from fra.adapters.proxy.operations import HEALTH, REMOTE, Open, Remote
 from fra.adapters.proxy.publication import UNUSED, Publication
+from fra.adapters.proxy.reduced import Reduced
 from fra.adapters.proxy.subjects import VERSION, Subjects, area
 from fra.adapters.proxy.tasks import end
 from fra.core import (
@@ -85,9 +86,18 @@ class ExchangeHost:
         self._listed = False
         self._answers: OrderedDict[str, asyncio.Task[bytes]] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._reduced = Reduced()
         self._log = None
         if account:
-            self._log = EventLog(broker.client, handle, subjects, kept_for=kept_for, replicas=replicas, report=report)
+            self._log = EventLog(
+                broker.client,
+                handle,
+                subjects,
+                kept_for=kept_for,
+                reduced=self._reduced,
+                replicas=replicas,
+                report=report,
+            )
 
     # --- life
 
@@ -164,7 +174,7 @@ class ExchangeHost:
             streams = {one.subject: (one.number, one.status, one.age) for one in self._publications.values()}
             if self._log is not None:
                 streams[self._subjects.events] = (self._log.last, self._log.status, self._log.age)
-            beat = wire.Beat(self._epoch, streams, self._handle.status.value)
+            beat = wire.Beat(self._epoch, streams, self._handle.status.value, self._reduced.models)
             if self._broker.connected:
                 await self._broker.publish(self._subjects.beat, wire.encode(beat))
             await asyncio.sleep(_BEAT)
@@ -248,6 +258,7 @@ class ExchangeHost:
         answer = await getattr(self._handle, name)(
             **{field: getattr(takes, field) for field in takes.__struct_fields__}
         )
+        self._reduced.see(answer)
         if isinstance(answer, SymbolList):
             return wire.of_symbols(answer)
         if isinstance(answer, OrderBook):
@@ -271,6 +282,7 @@ class ExchangeHost:
                         subject,
                         epoch=self._epoch,
                         publish=self._broker.publish,
+                        reduced=self._reduced,
                         pause=self._pause,
                     )
                 except ValueError as error:

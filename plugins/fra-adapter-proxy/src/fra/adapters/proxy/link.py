@@ -21,7 +21,7 @@ from fra.adapters.proxy.broker import Broker
 from fra.adapters.proxy.operations import Remote
 from fra.adapters.proxy.subjects import VERSION, Subjects
 from fra.adapters.proxy.tasks import end
-from fra.core import ConnectionStatus, ExchangeConnectionError, ExchangeError, StreamStatus
+from fra.core import ConnectionStatus, ExchangeConnectionError, ExchangeError, NotSupported, StreamStatus
 
 RENEW: Final = 5.0
 """Seconds between two signs of a client that it uses its streams."""
@@ -59,6 +59,7 @@ class Link:
         silence: float,
         now_ms: Callable[[], int],
         on_status: Callable[[ConnectionStatus, str | None], None],
+        report: Callable[[Exception], None],
     ) -> None:
         """Questions wait for ``timeout`` seconds; after ``silence`` seconds without a beat the host counts as lost."""
         self.broker = broker
@@ -67,6 +68,8 @@ class Link:
         self._silence = silence
         self._now_ms = now_ms
         self._on_status = on_status
+        self._report = report
+        self._reduced: set[str] = set()
         self._numbered: dict[str, Numbered] = {}
         self._streams: set[Stream] = set()
         self._epoch: str | None = None
@@ -159,6 +162,11 @@ class Link:
             self._epoch, self._lost = beat.epoch, None
             for stream in tuple(self._streams):
                 stream.host_found()
+        for name, (model, *fields) in beat.reduced.items():
+            if name not in self._reduced:
+                self._reduced.add(name)
+                left = f"{name} comes as {model}: {', '.join(fields)} stay at the host"
+                self._report(NotSupported(left, cure="host the members, and aggregate them here"))
         status = ConnectionStatus(beat.connection)
         self._on_status(status, None if status is ConnectionStatus.CONNECTED else "so says its host")
         for subject, (number, state, age) in beat.streams.items():

@@ -119,6 +119,7 @@ class ProxyExchange(ExchangePluginInterface):
             timeout=self.config.timeout,
             silence=self.options.silence,
             now_ms=self.context.now_ms,
+            report=self._report,
             on_status=on_status,
         )
 

@@ -13,6 +13,7 @@ import msgspec
 from fra.adapters.proxy import wire
 from fra.adapters.proxy.levels import changes
 from fra.adapters.proxy.operations import LOSSLESS, Open
+from fra.adapters.proxy.reduced import Reduced
 from fra.adapters.proxy.tasks import end
 from fra.core import (
     ExchangeConnectionError,
@@ -52,7 +53,15 @@ class Publication:
     """
 
     def __init__(
-        self, handle: ExchangeHandle, wanted: Open, subject: str, *, epoch: str, publish: Publish, pause: float = 0.0
+        self,
+        handle: ExchangeHandle,
+        wanted: Open,
+        subject: str,
+        *,
+        epoch: str,
+        publish: Publish,
+        reduced: Reduced,
+        pause: float = 0.0,
     ) -> None:
         """``pause`` is for how many seconds a book is left alone after each frame."""
         self.subject = subject
@@ -64,6 +73,7 @@ class Publication:
         self._epoch = epoch
         self._publish = publish
         self._pause = pause
+        self._reduced = reduced
         self._subscription = subscribe(handle, wanted)
         self._status = self._subscription.status
         self._failure: wire.Failure | None = None
@@ -110,6 +120,7 @@ class Publication:
             try:
                 async for item in self._subscription:
                     self._status, self._failure = StreamStatus.LIVE, None
+                    self._reduced.see(item)
                     if isinstance(item, OrderBook):
                         await self._send_book(item)
                         if self._pause:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeVar
 
@@ -31,6 +31,7 @@ from fra.core import (
 
 T = TypeVar("T")
 Level = tuple[Decimal, Decimal]
+_NOTHING: Final = Decimal(0)
 _NIL: Final = msgspec.Raw(b"\xc0")
 Plain = str | int | float | bool | list[str] | None
 
@@ -119,6 +120,8 @@ class Beat(msgspec.Struct, array_like=True):
     epoch: str
     streams: dict[str, tuple[int, StreamStatus, float | None]]
     connection: str
+    reduced: dict[str, list[str]] = {}
+    """Classes of the exchange's own that travel as less: as which model, and the fields that stay behind."""
 
 
 class Note(msgspec.Struct, array_like=True):
@@ -218,9 +221,20 @@ def of_book(book: OrderBook) -> Book:
         book.timestamp_ms,
         book.sequence,
         book.valid,
-        [(level.price, level.amount) for level in book.bids],
-        [(level.price, level.amount) for level in book.asks],
+        _levels(book.bids),
+        _levels(book.asks),
     )
+
+
+def _levels(side: Sequence[PriceLevel]) -> list[Level]:
+    """A price is there once: levels of several members of an aggregated exchange are one."""
+    levels = [(level.price, level.amount) for level in side]
+    if len({price for price, _ in levels}) == len(levels):
+        return levels
+    amounts: dict[Decimal, Decimal] = {}
+    for price, amount in levels:
+        amounts[price] = amounts.get(price, _NOTHING) + amount
+    return [*amounts.items()]
 
 
 def as_book(symbol: str, book: Book) -> OrderBook:
