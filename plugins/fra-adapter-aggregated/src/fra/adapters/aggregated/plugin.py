@@ -114,11 +114,14 @@ class AggregatedExchange(AggregatedAccounts):
 
     async def _venues(self, listing: Listing) -> list[Venue]:
         """The members that could have it, with their books of now; one that does not answer in time is none."""
+        members = self.members.all
         names = [
             name
             for name in self.able(Operation.CREATE_ORDER, listing.symbol.kind, listing.parts)
-            if (member := self.members.all[name]).has_account and member.trouble is None
+            if members[name].has_account and members[name].handle is not None
         ]
+        # A member whose sockets are away may answer all the same: it is asked where no other is better.
+        names = [name for name in names if members[name].trouble is None] or names
 
         async def look(name: str, handle: ExchangeHandle) -> Venue:
             part = listing.parts[name]
@@ -134,7 +137,7 @@ class AggregatedExchange(AggregatedAccounts):
         answers = await self.members.ask(names, look)
         if not answers.good:
             error = failure(answers.bad, "no member can take the order") if answers.bad else None
-            why = str(error) if error is not None else "no member with an account lists it and is connected"
+            why = str(error) if error is not None else "no member with an account lists it and has started"
             raise ExchangeConnectionError(f"nothing was sent: {why}", sent=False, exchange=self.config.name)
         return list(answers.good.values())
 
