@@ -16,21 +16,17 @@ from typing import Final, final
 import attrs
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import NotFoundError
 
 from fra.adapters.proxy import wire
 from fra.adapters.proxy.link import Link
 from fra.adapters.proxy.operations import EVENTS
+from fra.adapters.proxy.retry import keep_open
 from fra.adapters.proxy.tasks import end
 from fra.core import (
     Balance,
-    ExchangeAuthError,
     ExchangeConnectionError,
     ExchangeError,
-    FraError,
-    NotSupported,
     Order,
     OrderNotFound,
     Position,
@@ -43,8 +39,6 @@ from fra.core import (
 _HEARTBEAT: Final = 1.0
 _FORGOTTEN_AFTER: Final = 30.0
 """Seconds after which the broker drops the consumer of a client that has gone."""
-_FIRST_PAUSE: Final = 0.2
-_LONGEST_PAUSE: Final = 5.0
 
 
 @final
@@ -151,31 +145,7 @@ class RemoteAccount:
 
     async def _run(self) -> None:
         self._link.add(self, numbered=self)
-        pause = _FIRST_PAUSE
-        while True:
-            self._again.clear()
-            try:
-                await self._follow()
-            except Exception as error:
-                failure = _failure(error)
-                if isinstance(failure, NotSupported | ExchangeAuthError) or not isinstance(
-                    error, FraError | NatsError | OSError
-                ):
-                    self.source.fail(failure)
-                    return
-                self._lose(failure)
-                await self._pause(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            else:
-                pause = _FIRST_PAUSE
-                await self._again.wait()
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._again.wait()
-        except TimeoutError:
-            pass
+        self.source.fail(await keep_open(self._follow, self._again, lost=self._lose))
 
     async def _follow(self) -> None:
         await self._drop()
@@ -273,13 +243,3 @@ class RemoteAccount:
         self._early = []
         if self.source.status is not StreamStatus.STARTING:
             self.source.set_status(StreamStatus.RECOVERING, error)
-
-
-def _failure(error: Exception) -> ExchangeError:
-    if isinstance(error, ExchangeError):
-        return error
-    if isinstance(error, NotFoundError):
-        return ExchangeConnectionError("no host has served this account yet", cure="start `fra serve`")
-    if isinstance(error, NatsError | OSError):
-        return ExchangeConnectionError(f"the broker failed: {type(error).__name__}: {error}")
-    return ExchangeError(f"{type(error).__name__}: {error}")

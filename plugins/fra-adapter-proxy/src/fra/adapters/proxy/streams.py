@@ -13,26 +13,19 @@ from fra.adapters.proxy import wire
 from fra.adapters.proxy.levels import Levels
 from fra.adapters.proxy.link import Link
 from fra.adapters.proxy.operations import LOSSLESS, STREAMED, Open
+from fra.adapters.proxy.retry import keep_open
 from fra.adapters.proxy.tasks import end
 from fra.core import (
     BookView,
-    ExchangeAuthError,
     ExchangeError,
-    FraError,
-    NotSupported,
     Operation,
     StreamGap,
     StreamSource,
     StreamStatus,
-    SymbolNotFound,
 )
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-
-_PERMANENT: Final = (NotSupported, SymbolNotFound, ExchangeAuthError)
-_FIRST_PAUSE: Final = 0.2
-_LONGEST_PAUSE: Final = 5.0
 
 
 class Content(Protocol[T_co]):
@@ -139,26 +132,7 @@ class RemoteStream(Generic[T]):
 
     async def _run(self) -> None:
         self._link.add(self, numbered=self)
-        pause = _FIRST_PAUSE
-        while True:
-            self._again.clear()
-            try:
-                await self._open()
-            except Exception as error:
-                failure = error if isinstance(error, ExchangeError) else ExchangeError(str(error))
-                if not isinstance(error, FraError) or isinstance(error, _PERMANENT):
-                    self.source.fail(failure)
-                    return
-                self._lose(failure)
-                try:
-                    async with asyncio.timeout(pause):
-                        await self._again.wait()
-                except TimeoutError:
-                    pass
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            else:
-                pause = _FIRST_PAUSE
-                await self._again.wait()
+        self.source.fail(await keep_open(self._open, self._again, lost=self._lose))
 
     async def _open(self) -> None:
         self._early = []
