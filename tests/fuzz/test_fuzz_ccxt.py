@@ -12,9 +12,6 @@ from fuzz_ccxt import CALLS, CcxtBench, ccxt_bench
 from fuzz_play import INPUTS, play_all
 
 VENUES = ("bitfinex", "bitget", "cryptocom", "gate", "kucoin", "mexc", "okx")
-SHARE = 10
-"""ccxt is what parses here, and slowly: a method has a tenth of the inputs at each of the seven exchanges."""
-
 pytestmark = pytest.mark.skipif(
     "FRA_FIXTURES" not in os.environ, reason="FRA_FIXTURES does not name the folder of recorded data"
 )
@@ -49,4 +46,4 @@ def venue(request: pytest.FixtureRequest) -> Iterator[Played]:
 
 @pytest.mark.parametrize("method", CALLS)
 def test_whatever_is_answered_is_a_sound_model_or_an_error_of_the_tree(venue: Played, method: str) -> None:
-    play_all(lambda drawn: venue.play(method, drawn), inputs=INPUTS // SHARE)
+    play_all(lambda drawn: venue.play(method, drawn), inputs=INPUTS)

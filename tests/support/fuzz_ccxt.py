@@ -1,6 +1,7 @@
 """Exchanges through ccxt, answered out of memory: recorded answers, changed, by ccxt's own parsing and ours.
 
-The seam is aiohttp's session, which ccxt asks; everything of ccxt and of ours runs as in a program.
+The seam is where ccxt has signed a request and would send it: what it makes of an answer, and we of that, runs as in a
+program. What stands above the seam and below it is the affair of `test_ccxt_adapter.py`, over sockets.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from ccxt_local import Local, fixtures
 from fuzz_models import check_model
@@ -50,58 +51,6 @@ CALLS: Final[Mapping[str, tuple[str, Call]]] = {
 """Our method, ccxt's name for it in the recorded cases, and a call."""
 
 
-class Body:
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    async def read(self) -> bytes:
-        return self._body
-
-
-class Answer:
-    """As much of aiohttp's response as ccxt reads."""
-
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        self.status = status
-        self.reason = "OK"
-        self.headers = headers
-        self.raw_headers = ()
-        self._body = body
-
-    async def text(self, errors: str = "strict", **how: Any) -> str:
-        return self._body.decode("utf-8", errors)
-
-    async def read(self) -> bytes:
-        return self._body
-
-    async def __aenter__(self) -> Answer:
-        return self
-
-    async def __aexit__(self, *failure: object) -> None:
-        pass
-
-
-class Session:
-    """What ccxt asks instead of the network: the same to everything."""
-
-    closed = False
-    headers: ClassVar[Mapping[str, str]] = {}
-
-    def __init__(self) -> None:
-        self.answer: tuple[int, Mapping[str, str], bytes] = (200, {}, b"{}")
-
-    def ask(self, url: Any, **how: Any) -> Answer:
-        return Answer(*self.answer)
-
-    get = post = put = delete = patch = head = ask
-
-    def request(self, method: str, url: Any, **how: Any) -> Answer:
-        return Answer(*self.answer)
-
-    async def close(self) -> None:
-        pass
-
-
 class Free(RateLimiter):
     """Lets everything pass, at once."""
 
@@ -123,7 +72,17 @@ class CcxtBench:
         self.adapter = adapter
         self.symbols = symbols
         self.seeds = seeds
-        self.session = Session()
+        self.answer: tuple[int, Mapping[str, str], bytes] = (200, {}, b"{}")
+
+    async def answered(self, path: Any, api: Any = "public", method: Any = "GET", *rest: Any, **more: Any) -> Any:
+        """What ccxt's ``fetch`` does from an answer on."""
+        status, headers, body = self.answer
+        client, text = self.adapter.client, body.decode("utf-8", "replace")
+        response = client.parse_json(text)
+        client.last_http_response, client.last_json_response, client.last_response_headers = text, response, headers
+        client.handle_errors(status, "OK", str(path), method, headers, text, response, {}, None)
+        client.handle_http_status_code(status, "OK", str(path), method, text)
+        return response if response is not None else text
 
     async def play(self, method: str, data: bytes) -> Any:
         """One input: what came out, or the error of our tree."""
@@ -132,7 +91,7 @@ class CcxtBench:
         body, status, headers = seed.mutated(choices), 200, {}
         if choices.pick(8) == 7:
             status, headers = choices.one(STATUSES), {"Retry-After": choices.one(RETRY_AFTER)}
-        self.session.answer = (status, headers, body)
+        self.answer = (status, headers, body)
         try:
             result = await CALLS[method][1](self.adapter, symbol)
             check_model(result, method)
@@ -161,17 +120,10 @@ async def ccxt_bench(venue: str) -> AsyncIterator[CcxtBench]:
         spare = next(found for found in seeds.values() if found)
         # Of what was not recorded, an answer to something else: all of it is garbage then.
         bench = CcxtBench(adapter, _symbols(adapter), {method: found or spare for method, found in seeds.items()})
-        client = adapter.client
-        await client.close()
-        client.session = bench.session
-        client.own_session = False
-        client.open = lambda lazy=False: None
+        adapter.client.fetch2 = bench.answered
         free = Free(())
         adapter.budget._limiter = free  # type: ignore[attr-defined]
-        try:
-            yield bench
-        finally:
-            client.session = None
+        yield bench
 
 
 def _symbols(adapter: CCXTAdapter) -> list[Symbol]:

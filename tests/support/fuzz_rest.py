@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import attrs
 from fuzz_models import check_model
 from fuzz_mutations import Choices, Seed, encode, trimmed
+from fuzz_recorded import answers_at, answers_to
 from traders import INVERSE, LINEAR, SPOT, configured, emulator, new_account
 
 from fra.core import (
@@ -106,7 +107,8 @@ class Parser:
     call: Call
     symbol: Symbol
     answers: Sequence[Answered]
-    seeds: Sequence[Seed]
+    seeds: Sequence[Sequence[Seed]]
+    """For each answer that itself, and what the real venue was recorded to answer there."""
 
 
 class Content:
@@ -156,6 +158,11 @@ class Listening:
         await self.session.close()
 
 
+ORDER: Final = "/v1/order/orders/"
+NO_ORDER: Final = b'{"status": "error", "err-code": "base-record-invalid", "err-msg": "record invalid"}'
+"""HTX tells of one order by its path; of one that somebody made up, that it is not there."""
+
+
 class Playing:
     """A session that answers out of memory."""
 
@@ -170,7 +177,10 @@ class Playing:
             self.answers.setdefault(answer.key, []).append(forged.get(place, answer))
 
     def request(self, method: str, url: Any, **how: Any) -> Response:
-        known = self.answers.get((method, urlsplit(str(url)).path))
+        path = urlsplit(str(url)).path
+        known = self.answers.get((method, path))
+        if not known and self.otherwise and path.startswith(ORDER):
+            return Response(200, {}, NO_ORDER)
         if not known:
             return Response(200 if self.otherwise else 404, {}, self.otherwise or b'{"code": "404", "msg": "none"}')
         answer = known.pop(0) if len(known) > 1 else known[0]
@@ -264,7 +274,15 @@ class RestBench:
         answers = tuple(short)
         if await self._outcome(parser, parser.answers) != await self._outcome(parser, answers):
             answers = tuple(parser.answers)
-        return attrs.evolve(parser, answers=answers, seeds=tuple(Seed(answer.body) for answer in answers))
+        recorded, named = answers_at(self.name), answers_to(self.name, parser.name.partition(" ")[0])
+        return attrs.evolve(
+            parser,
+            answers=answers,
+            seeds=tuple(
+                [Seed(answer.body), *recorded.get(answer.key, ()), *(named if answer is answers[-1] else ())]
+                for answer in answers
+            ),
+        )
 
     async def _outcome(self, parser: Parser, answers: Sequence[Answered]) -> type[object]:
         self.playing.take(answers, {})
@@ -278,7 +296,7 @@ class RestBench:
         choices = Choices(data)
         place = choices.pick(len(parser.answers))
         answer = parser.answers[place]
-        forged = attrs.evolve(answer, body=parser.seeds[place].mutated(choices))
+        forged = attrs.evolve(answer, body=choices.one(parser.seeds[place]).mutated(choices))
         if choices.pick(8) == 7:
             headers = {**choices.one(ENCODINGS), "Retry-After": choices.one(RETRY_AFTER)}
             forged = attrs.evolve(forged, status=choices.one(STATUSES), headers=headers)

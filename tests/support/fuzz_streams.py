@@ -10,17 +10,20 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import attrs
 from fuzz_models import check_model
 from fuzz_mutations import Choices, Seed
+from fuzz_recorded import frames_of
 from fuzz_rest import Listening, Playing, Unlimited, managed, order_of
 from traders import LINEAR, configured, emulator, new_account
 
-from fra.adapters.custom import books
+from fra.adapters.custom import Dialect, books
 from fra.adapters.custom.transport import AiohttpTransport, Transport
 from fra.core import (
     BookView,
@@ -56,19 +59,26 @@ NOTHING: Final[Mapping[str, bytes]] = {
 """What each venue answers when there is nothing to tell of."""
 FRAMES: Final = 12
 """So many frames of a connection are kept."""
+CHANGED: Final = 13
 LONG_ID: Final = re.compile(rb"\b\d{15,}\b")
 SETTLING: Final = 30
 """Turns in which what was begun in the background may come to its end."""
 PATIENCE_S: Final = 10.0
+AFTERWARDS: Final = 5
+"""Turns that a connection lasts after its last frame."""
+IDLE: Final = 60
+"""Turns in which nothing comes, after which a connection is cut."""
+LATELY: Final = 20
 TURNS: Final = 1000
 """So many turns of the loop something may take that waits for nothing outside."""
 
 
 @attrs.frozen
 class Said:
-    """One message of a connection: ours, or a frame of the venue."""
+    """One message of a connection: ours, or a frame of the venue; and whether it was sent otherwise."""
 
     frame: bytes | None
+    changed: bool = False
 
 
 class Recorder(AiohttpTransport):
@@ -98,11 +108,16 @@ class Recorder(AiohttpTransport):
 
 
 class Player(Transport):
-    """A connection that plays a script: a frame comes when we have said what we said before it then."""
+    """A connection that plays a script: a frame comes when we have said what we said before it then.
 
-    def __init__(self, script: Sequence[Said]) -> None:
+    At its end it stays open, or is lost.
+    """
+
+    def __init__(self, script: Sequence[Said], *, stays: bool, on_said: Callable[[Said], None]) -> None:
         self._script = script
-        self.said: list[Said] = []
+        self._stays = stays
+        self._on_said = on_said
+        self._count = 0
         self._sent = 0
         self._heard = asyncio.Event()
         self._cut = asyncio.Event()
@@ -123,12 +138,17 @@ class Player(Transport):
                 break
             if self.closed:
                 break
-            self.said.append(said)
+            self._on_said(said)
             on_frame(said.frame, now_ms())
-            if len(self.said) % 2:
+            self._count += 1
+            if self._count % 2:
                 await asyncio.sleep(0)
         self.ended.set()
-        await self._cut.wait()
+        if self._stays:
+            await self._cut.wait()
+        else:
+            for _ in range(AFTERWARDS):
+                await asyncio.sleep(0)
         return "cut"
 
     def cut(self) -> None:
@@ -152,11 +172,32 @@ class Venue:
 
     def __init__(self) -> None:
         self.scripts: Mapping[str, Sequence[Said]] = {}
+        """What is played when nothing else is due."""
+        self.due: dict[str, deque[Sequence[Said]]] = {}
         self.players: dict[str, Player] = {}
+        self.steps = 0
+        """Connections and frames so far."""
+        self.changed = 0
+        """Changed frames so far."""
+        self.lately: deque[bytes | None] = deque(maxlen=LATELY)
+        """The last of them."""
 
     async def connect(self, network: Any, url: str, *, to: str, max_frame: int) -> Player:
-        player = self.players[to] = Player(self.scripts[to])
+        due = self.due.get(to)
+        script = due.popleft() if due else self.scripts[to]
+        self.steps += 1
+        player = self.players[to] = Player(script, stays=script is self.scripts[to], on_said=self._on_said)
         return player
+
+    def _on_said(self, said: Said) -> None:
+        self.steps += 1
+        if said.changed:
+            self.changed += 1
+            self.lately.append(said.frame)
+
+    def cut(self) -> None:
+        for player in tuple(self.players.values()):
+            player.cut()
 
 
 class Ear:
@@ -204,6 +245,8 @@ class StreamBench:
         self.symbol = symbol
         self.scripts: dict[str, list[Said]] = {}
         self.seeds: dict[tuple[str, int], Seed] = {}
+        self.recorded: dict[str, list[Seed]] = {}
+        """By address, messages of the real venue about the same."""
         self.ear = Ear()
         self.source: StreamSource[Any] | None = None
         self.errors: list[FraError] = []
@@ -235,6 +278,8 @@ class StreamBench:
                 heard = ear.items
                 await stir()
                 await _until(lambda heard=heard: ear.items >= heard + 6)
+        streams = self.plugin.streams
+        dialects = [streams.make_dialect(address) for address in streams._lines]
         await source.close()
         self.plugin._network._session = session
         for to, script in reversed(Recorder.scripts):  # the first connection to each address is the one that is kept
@@ -246,10 +291,21 @@ class StreamBench:
             for place, said in enumerate(script)
             if said.frame is not None
         }
+        for to, script in self.scripts.items():
+            self._recall(to, [self._text(said.frame) for said in script if said.frame is not None], dialects)
         self.playing.answers = {}
         for answer in listening.kept:
             self.playing.answers.setdefault(answer.key, [answer])
         self.playing.otherwise = NOTHING[self.name.partition(" ")[0]]
+
+    def _recall(self, to: str, frames: Sequence[bytes], dialects: Sequence[Dialect]) -> None:
+        """What was recorded of the topics of one address."""
+        for dialect in dialects:
+            routes = {route for frame in frames if (route := dialect.route(frame)) is not None}
+            if routes:
+                venue = self.name.partition(" ")[0]
+                self.recorded[to] = frames_of(venue, partial(_is_of, dialect, routes))
+                return
 
     def _text(self, frame: bytes) -> bytes:
         return gzip.decompress(frame) if frame[:2] == GZIP else frame
@@ -272,21 +328,25 @@ class StreamBench:
             await asyncio.sleep(0)
         return bool(condition())
 
-    async def play(self, to: str, script: Sequence[Said]) -> None:
-        """Connections that play what was recorded, that to one address this, each played to its end."""
-        self.venue.scripts = {**self.scripts, to: script}
-        old = dict(self.venue.players)
-        self.venue.players.clear()
+    async def _opened(self) -> StreamSource[Any]:
+        """The source, another where it has failed for good."""
         if self.source is None or self.source.status in (StreamStatus.FAILED, StreamStatus.CLOSED):
             if self.source is not None:
                 await self.source.close()  # as the host does
-            self.ear = Ear()
             self.source = self._open(self.plugin, self.symbol)
             self.source.attach(self.ear)
-        source = self.source
+        return self.source
+
+    async def play(self, to: str, script: Sequence[Said]) -> None:
+        """Connections that play what was recorded, that to one address this, each played to its end."""
+        self.venue.scripts = {**self.scripts, to: script}
+        self.venue.due.clear()
+        old = dict(self.venue.players)
+        self.venue.players.clear()
+        source = await self._opened()
         for player in old.values():
             player.cut()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while self.venue.players.keys() != self.scripts.keys():
                 await asyncio.sleep(0)
                 if source.status is StreamStatus.FAILED:
@@ -299,13 +359,17 @@ class StreamBench:
             await asyncio.sleep(0)
 
     def mutated(self, choices: Choices) -> tuple[str, list[Said]]:
-        """The script of one address, every other of whose frames is changed, missing, said again or another's."""
+        """The script of one address: up to some frame as it was, that one changed, and of the others every other
+        changed, missing, said again or another's.
+        """
         to = choices.one(tuple(self.scripts))
         script: list[Said] = []
         frames = [said for said in self.scripts[to] if said.frame is not None]
+        first, count = choices.pick(len(frames)), -1
         for place, said in enumerate(self.scripts[to]):
             seed = self.seeds.get((to, place))
-            kind = choices.pick(24) if seed is not None else 0
+            count += seed is not None
+            kind = 0 if seed is None or count < first else CHANGED if count == first else choices.pick(24)
             match kind:
                 case 23:
                     continue
@@ -313,22 +377,47 @@ class StreamBench:
                     script += [said, said]
                 case 21:
                     script.append(choices.one(frames))
-                case _ if kind > 12 and seed is not None:
-                    frame = seed.mutated(choices)
-                    if (said.frame or b"")[:2] == GZIP and choices.pick(8) != 7:
-                        frame = gzip.compress(frame, 1)
-                    script.append(Said(frame))
+                case _ if kind >= CHANGED and seed is not None:
+                    script.append(self._changed(said, seed, to, choices))
                 case _:
                     script.append(said)
         return to, script
 
-    async def input(self, data: bytes) -> int:
-        """One connection, and nothing wrong of it. Gives how many frames came that were never sent so."""
-        to, script = self.mutated(Choices(data))
-        await self.play(to, script)
-        self.check(to, script)
-        player = self.venue.players.get(to)
-        return 0 if player is None else sum(said not in self.scripts[to] for said in player.said)
+    def _changed(self, said: Said, seed: Seed, to: str, choices: Choices) -> Said:
+        recorded = self.recorded.get(to, ())
+        if choices.pick(3) == 2 and recorded:
+            seed = choices.one(recorded)
+        frame = seed.mutated(choices)
+        if (said.frame or b"")[:2] == GZIP and choices.pick(8) != 7:
+            frame = gzip.compress(frame, 1)
+        return Said(frame, changed=frame != said.frame)
+
+    async def inputs(self, drawn: Sequence[bytes]) -> int:
+        """A connection for each, one after another as they are lost. Gives how many changed frames came."""
+        venue = self.venue
+        before = venue.changed
+        venue.scripts = self.scripts
+        for data in drawn:
+            to, script = self.mutated(Choices(data))
+            venue.due.setdefault(to, deque()).append(script)
+        loop = asyncio.get_running_loop()
+        until, idle, steps = loop.time() + PATIENCE_S, 0, venue.steps
+        await self._opened()
+        venue.cut()
+        while any(venue.due.values()):
+            await asyncio.sleep(0 if idle < TURNS else 0.005)  # it may be waiting before it asks again
+            if steps != venue.steps:
+                until, idle, steps = loop.time() + PATIENCE_S, 0, venue.steps
+                continue
+            idle += 1
+            if idle % IDLE == 0:
+                await self._opened()
+                venue.cut()
+                assert loop.time() < until, f"{self.name} asks no more: {self.source!r} after {[*venue.lately]!r:.3000}"
+        players = tuple(venue.players.values())
+        await self.turn(lambda: all(player.ended.is_set() for player in players))
+        self.check()
+        return venue.changed - before
 
     def _later(self, said: Said) -> Said:
         """The same with later ids, where the venue tells a trade by a long one: it would be known otherwise."""
@@ -350,17 +439,16 @@ class StreamBench:
                     await _until(lambda: source.status is StreamStatus.LIVE)
             except TimeoutError:
                 raise AssertionError(f"{self.name} did not come back: {source.status} {source.error!r}") from None
-        self.check(to, self.scripts[to])
+        self.check()
 
-    def check(self, to: str, script: Sequence[Said]) -> None:
+    def check(self) -> None:
         wrong = [*self.ear.wrong, *self.accidents]
         wrong += [f"reported {error!r}" for error in self.errors if not isinstance(error, FraError)]
         self.ear.wrong.clear()
         self.accidents.clear()
         self.errors.clear()
         if wrong:
-            changed = [said.frame for said in script if said not in self.scripts[to]]
-            raise AssertionError(f"{self.name}: {wrong} of {str(changed)[:3000]}")
+            raise AssertionError(f"{self.name}: {wrong} of the last of {[*self.venue.lately]!r:.3000}")
 
 
 @asynccontextmanager
@@ -409,6 +497,10 @@ async def stream_benches(venue_name: str, *names: str) -> AsyncIterator[dict[str
                 await bench.source.close()
         await manager.shutdown()
         loop.set_exception_handler(None)
+
+
+def _is_of(dialect: Dialect, routes: Set[bytes], frame: bytes) -> bool:
+    return dialect.route(frame) in routes
 
 
 async def _until(condition: Callable[[], object]) -> None:
