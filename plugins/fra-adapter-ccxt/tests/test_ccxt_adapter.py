@@ -362,10 +362,11 @@ async def test_a_refusal_that_ccxt_lets_pass_is_one() -> None:
 
 
 @needs_recordings
-async def test_disconnecting_leaves_no_task_and_no_session() -> None:
+@each_venue
+async def test_disconnecting_leaves_no_task_and_no_session(venue: str) -> None:
     before = asyncio.all_tasks()
-    async with Local({}).adapter("gate") as adapter:
-        source = adapter.subscribe_orderbook(adapter.symbol("BTC/USDT"))
+    async with Local({}).adapter(venue) as adapter:
+        source = adapter.subscribe_trades(adapter.symbol("BTC/USDT"))
         await asyncio.sleep(0)
         client = adapter.client
         await adapter.disconnect()
