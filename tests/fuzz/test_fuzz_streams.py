@@ -70,4 +70,4 @@ def test_whatever_is_streamed_only_sound_items_come_and_the_stream_comes_back(ve
         play_all(play, inputs=int(INPUTS * SPARE), size=60, batch=min(CONNECTIONS, INPUTS))
     finally:
         venue.end(bench)  # the next channel may be on the same connection
-    assert changed >= 0.9 * INPUTS
+    assert changed >= 0.9 * INPUTS - CONNECTIONS  # hypothesis begins with one that changes nothing
