@@ -13,6 +13,7 @@ from fra.adapters.ccxt.sequences import LostUpdate, Sequences, bybit, htx, okx
 from fra.core import (
     ExchangeAPIError,
     FraError,
+    InvalidOrder,
     MarketKind,
     OrderOutcomeUnknown,
     OrderRequest,
@@ -38,6 +39,18 @@ async def test_an_answer_that_is_no_json_is_malformed_and_never_empty(venue: str
             with pytest.raises(ExchangeAPIError) as raised:
                 await ask
             assert (raised.value.code, raised.value.status_code, raised.value.exchange) == ("malformed", 200, venue)
+
+
+@needs_recordings
+@pytest.mark.parametrize("venue", ["binance", "okx", "bybit", "htx"])
+async def test_a_value_that_ccxt_would_round_is_refused_before_anything_is_sent(venue: str) -> None:
+    local = Local({})
+    async with local.adapter(venue) as adapter:
+        symbol = adapter.symbol("BTC/USDT")
+        asked = {"symbol": symbol.name, "side": Side.BUY, "type": OrderType.MARKET, "client_order_id": "1234567"}
+        with pytest.raises(InvalidOrder, match="off the grid; the nearest is 25"):
+            await adapter.create_order(OrderRequest(**asked, quote_amount=Decimal("25.0000000000123")), symbol)
+    assert not local.asked
 
 
 @needs_recordings

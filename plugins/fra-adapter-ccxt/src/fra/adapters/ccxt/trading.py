@@ -175,7 +175,7 @@ class CCXTTrading(CCXTAccount):
             raise self._cannot("spot market buys are by value there", "give quote_amount, or a limit order with IOC")
 
     def _check_grid(self, request: OrderRequest, symbol: Symbol) -> None:
-        """Raises InvalidOrder where ccxt would round a price or an amount on its way."""
+        """Raises InvalidOrder where ccxt would round a price, an amount or a value on its way."""
         for what, price in (("price", request.price), ("trigger price", request.trigger_price)):
             if price is not None and (rounded := self._rounded("price_to_precision", symbol, price)) != price:
                 raise self._invalid(f"the {what} {price} is off the grid; the nearest is {rounded}")
@@ -185,6 +185,9 @@ class CCXTTrading(CCXTAccount):
             if rounded is None or rounded != contracts:
                 nearest = None if rounded is None else symbol.amount(rounded)
                 raise self._invalid(f"the amount {request.amount} is off the grid; the nearest is {nearest}")
+        cost = request.quote_amount
+        if cost is not None and (rounded := self._rounded("cost_to_precision", symbol, cost)) != cost:
+            raise self._invalid(f"the quote amount {cost} is off the grid; the nearest is {rounded}")
 
     def _rounded(self, method: str, symbol: Symbol, value: Decimal) -> Decimal | None:
         try:
