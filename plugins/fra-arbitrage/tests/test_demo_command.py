@@ -19,14 +19,16 @@ IGNORED = '[exchanges.okx]\nbase_url = "http://127.0.0.1:1"\napi_key = "env:FRA_
 def demos(new_shell, tmp_path_factory):
     """Demos by their arguments, in a folder with a fra.toml, and their seconds. They mostly wait: both run at once."""
 
-    def play(arguments):
-        shell = new_shell(tmp_path_factory.mktemp("demo"))
+    def play(arguments, folder):
+        shell = new_shell(folder)
         shell.folder.joinpath("fra.toml").write_text(IGNORED)
         began = time.monotonic()
         return shell.run(*arguments), time.monotonic() - began
 
+    both = (PLAIN, AS_JSON)
+    folders = [tmp_path_factory.mktemp("demo") for _ in both]  # not by the threads: pytest is not made for that
     with ThreadPoolExecutor() as pool:
-        return dict(zip((PLAIN, AS_JSON), pool.map(play, (PLAIN, AS_JSON)), strict=True))
+        return dict(zip(both, pool.map(play, both, folders), strict=True))
 
 
 def test_the_demo_shows_a_cut_and_its_healing_and_ends(demos):
