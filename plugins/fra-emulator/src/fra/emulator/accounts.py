@@ -1,5 +1,6 @@
 """Who may trade on an emulated venue: keys, what they may do, and what the account starts with."""
 
+import hmac
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -28,3 +29,8 @@ class Account:
     @name.default
     def _name(self) -> str:
         return f"account of {self.key[:4]}…"
+
+
+def same_signature(right: str, told: str) -> bool:
+    """Whether they are the same; any text may be told, and hmac compares ASCII alone."""
+    return hmac.compare_digest(right.encode(), told.encode(errors="replace"))

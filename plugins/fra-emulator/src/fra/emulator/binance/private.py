@@ -10,7 +10,7 @@ import attrs
 import msgspec
 from aiohttp import web
 
-from fra.emulator.accounts import Account
+from fra.emulator.accounts import Account, same_signature
 from fra.emulator.binance.account import MarketAccount, Params, Row
 from fra.emulator.binance.rest import Refusal
 from fra.emulator.binance.spot_account import SpotAccount
@@ -189,7 +189,7 @@ class Private:
     # -- who asks
     async def answer(self, request: web.Request, endpoint: Endpoint, headers: dict[str, str]) -> bytes:
         """The JSON of one private request. Raises Refusal."""
-        query, body = request.raw_path.partition("?")[2], (await request.read()).decode()
+        query, body = request.raw_path.partition("?")[2], (await request.read()).decode(errors="replace")
         account = self._account(request.headers.get("X-MBX-APIKEY", ""))
         params = dict(parse_qsl(query, keep_blank_values=True)) | dict(parse_qsl(body, keep_blank_values=True))
         if endpoint.signed:
@@ -217,7 +217,7 @@ class Private:
         self._check_time(params)
         parts = [part.rpartition("signature=") if "signature=" in part else (part, "", "") for part in (query, body)]
         payload = "".join(before.removesuffix("&") for before, _, _ in parts)
-        if any("&" in after for _, _, after in parts) or not hmac.compare_digest(
+        if any("&" in after for _, _, after in parts) or not same_signature(
             signature(account.secret, payload), params["signature"]
         ):
             raise Refusal(400, -1022, "Signature for this request is not valid.")
@@ -241,7 +241,7 @@ class Private:
         self._check_time(texts)
         signed = texts.pop("signature", "")
         payload = "&".join(f"{name}={value}" for name, value in sorted(texts.items()))
-        if not hmac.compare_digest(signature(account.secret, payload), signed):
+        if not same_signature(signature(account.secret, payload), signed):
             raise Refusal(400, -1022, "Signature for this request is not valid.")
         return account
 

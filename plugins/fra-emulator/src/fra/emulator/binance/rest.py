@@ -152,7 +152,7 @@ def _check_symbols(text: str | None, row: Row, knows: Callable[[str], bool]) -> 
         return
     try:
         names = msgspec.json.decode(text, type=list[str])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise Refusal(400, -1100, "Illegal characters found in parameter 'symbols'.") from None
     if not names or not all(knows(n) for n in names):
         raise Refusal(400, -1121, "Invalid symbol.")

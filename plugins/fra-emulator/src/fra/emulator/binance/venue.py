@@ -262,7 +262,7 @@ class BinanceVenue(Venue):
         """One request of the spot WebSocket API ("User Data Stream requests")."""
         try:
             request = msgspec.json.decode(text, type=_ApiRequest)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             connection.send('{"id":null,"status":400,"error":{"code":-1135,"msg":"Invalid JSON Request"}}')
             return
         result: dict[str, object] = {}
@@ -323,7 +323,7 @@ class BinanceVenue(Venue):
         except msgspec.ValidationError as error:
             self._refuse(connection, 2, f"Invalid request: {error}", None)
             return
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             self._refuse(connection, 3, f"Invalid JSON: {error}", None)
             return
         names = [p for p in control.params or () if isinstance(p, str)]

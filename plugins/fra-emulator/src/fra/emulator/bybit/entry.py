@@ -37,7 +37,7 @@ class OrderEntry:
         """The reply to one frame."""
         try:
             request = msgspec.json.decode(text, type=_Request)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return self._reply({}, "", 10001, "Request parameter error.")
         if request.op == "ping":
             told = {"retCode": 0, "retMsg": "OK", "op": "pong", "data": [str(self._private.now_ms())]}

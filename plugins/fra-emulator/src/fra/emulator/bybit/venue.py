@@ -119,7 +119,7 @@ class BybitVenue(Venue):
         """A path that is not public: a signed one, or nothing."""
         if not request.path.startswith(_API) or endpoint.split("/")[0] not in rest.PRIVATE_ROOMS:
             return web.Response(status=404)
-        body = await request.text() if request.method == "POST" else ""
+        body = (await request.read()).decode(errors="replace") if request.method == "POST" else ""
         # what is signed is the query as it was sent, before anything is decoded
         payload = body if request.method == "POST" else request.raw_path.partition("?")[2]
         try:
@@ -149,7 +149,7 @@ class BybitVenue(Venue):
             return dict(request.query)
         try:
             return msgspec.json.decode(body, type=dict[str, object])
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             raise rest.Refusal(10001, "Request parameter error.") from None
 
     # -- sockets
@@ -181,7 +181,7 @@ class BybitVenue(Venue):
             return
         try:
             request = msgspec.json.decode(text, type=_Request)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             self._refuse(connection, _Request(""), "Params Error")
             return
         match request.op:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import attrs
 
-from fra.emulator.accounts import Account
+from fra.emulator.accounts import Account, same_signature
 from fra.emulator.exchange import VenueExchange
 
 _TOLERANCE_MS = 300_000
@@ -86,7 +86,7 @@ def authenticate(
     signed = {k: v for k, v in params.items() if k != names.signature}
     right = params.get(names.method) == "HmacSHA256" and params.get(names.version) == names.stated
     if not right or not any(
-        hmac.compare_digest(signature(account.secret, method, host, path, signed), told) for host, path in places
+        same_signature(signature(account.secret, method, host, path, signed), told) for host, path in places
     ):
         raise Unrecognised(Failure.SIGNATURE)
     return account

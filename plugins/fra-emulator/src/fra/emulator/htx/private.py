@@ -189,7 +189,7 @@ class Private:
         if (many is not None or (endpoint is not None and endpoint.trades)) and not account.may_trade:
             raise _unrecognised(path, Failure.PERMISSION)
         headers = self._count(account, named, endpoint)
-        body = (await request.read()).decode()
+        body = (await request.read()).decode(errors="replace")
         params = dict(request.query) if request.method == "GET" else {}
         params |= {"{id}": found[1]} if (found := _ID.search(path)) else {}
         try:
@@ -199,7 +199,7 @@ class Private:
             else:
                 assert endpoint is not None
                 data = endpoint.handler(account, params | _texts(given if isinstance(given, dict) else {}))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Refusal(200, "invalid-parameter", "invalid parameter", 1030, "Input error.") from None
         return web.Response(body=self._envelope(path, data), headers=headers, content_type="application/json")
 

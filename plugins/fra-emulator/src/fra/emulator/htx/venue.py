@@ -172,7 +172,7 @@ class HtxVenue(Venue):
         room = self._room(connection)
         try:
             asked = msgspec.json.decode(text, type=Request)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             self._say(connection, room.refusal(Request(), "bad-request", 2040, "not json, is not json string"))
             return
         if room.kind == "account" and not self._within_second(connection):

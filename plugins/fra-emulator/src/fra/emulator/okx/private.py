@@ -12,7 +12,7 @@ import attrs
 import msgspec
 from aiohttp import web
 
-from fra.emulator.accounts import Account
+from fra.emulator.accounts import Account, same_signature
 from fra.emulator.exchange import Listing, VenueExchange
 from fra.emulator.okx import trading
 from fra.emulator.okx.rest import WINDOW_MS, Refusal
@@ -111,7 +111,7 @@ class Private:
     # -- who asks
     async def answer(self, request: web.Request, endpoint: str) -> web.Response:
         """One private request. Raises Refusal."""
-        body = (await request.read()).decode()
+        body = (await request.read()).decode(errors="replace")
         account = self.authenticate(request, body)
         rows = {"trade/order": ORDER, "trade/order-algo": ALGO}.get(endpoint)
         row = ENDPOINTS.get(endpoint) if rows is None else rows.get(request.method)
@@ -151,7 +151,7 @@ class Private:
         if headers["OK-ACCESS-PASSPHRASE"] != account.passphrase:
             raise Refusal(401, "50105", 'Request header "OK-ACCESS-PASSPHRASE" incorrect.')
         signed = signature(account.secret, f"{stamp}{request.method}{request.raw_path}{body}")
-        if not hmac.compare_digest(signed, headers["OK-ACCESS-SIGN"]):
+        if not same_signature(signed, headers["OK-ACCESS-SIGN"]):
             raise Refusal(401, "50113", "Invalid Sign.")
         return account
 
@@ -166,7 +166,7 @@ class Private:
             return None, "60006", "Timestamp request expired"
         if args.get("passphrase") != account.passphrase:
             return None, "60024", "Wrong passphrase"
-        if not hmac.compare_digest(signature(account.secret, f"{stamp}GET/users/self/verify"), str(args.get("sign"))):
+        if not same_signature(signature(account.secret, f"{stamp}GET/users/self/verify"), str(args.get("sign"))):
             return None, "60007", "Invalid sign"
         return account, "0", ""
 
@@ -185,7 +185,7 @@ class Private:
     def _post(self, account: Account, endpoint: str, row: Endpoint, body: str) -> web.Response:
         try:
             given = msgspec.json.decode(body or "{}")
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             raise Refusal(400, "50002", "Incorrect json data format") from None
         many = given if isinstance(given, list) else [given]
         args = [texts(arg) for arg in many if isinstance(arg, dict)]

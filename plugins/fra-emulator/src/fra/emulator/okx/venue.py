@@ -135,7 +135,7 @@ class OkxVenue(Venue):
             return
         try:
             request = msgspec.json.decode(text, type=_Request)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             self._refuse(connection, "60012", f"Invalid request: {text}")
             return
         if len(text) > _MAX_ARGS_BYTES:
@@ -214,7 +214,7 @@ class OkxVenue(Venue):
         return StreamKey("index" if channel == "index-tickers" else market_of(symbol), channel, symbol)
 
     def _subscribe(self, connection: Connection, arg: dict[str, object], id_: str | None) -> None:
-        channel = arg.get("channel")
+        channel = str(arg.get("channel"))
         if channel in CHANNELS:
             self._subscribe_user(connection, arg, id_)
             return
@@ -242,7 +242,9 @@ class OkxVenue(Venue):
         room = "business" if channel == "orders-algo" else "private"
         if user is None:
             self._refuse(connection, "60011", "Please log in", id_)
-        elif connection.market != room or (channel in KINDED and arg.get("instType") not in rest.INST_TYPES | {"ANY"}):
+        elif connection.market != room or (
+            channel in KINDED and str(arg.get("instType")) not in rest.INST_TYPES | {"ANY"}
+        ):
             self._refuse(connection, "60018", f"Wrong URL or channel:{channel} doesn't exist.", id_)
         else:
             self.stats.subscriptions[str(channel)] += 1
@@ -251,7 +253,7 @@ class OkxVenue(Venue):
 
     def _unsubscribe(self, connection: Connection, arg: dict[str, object], id_: str | None) -> None:
         user = self._users.get(connection)
-        if user is not None and arg.get("channel") in CHANNELS:
+        if user is not None and str(arg.get("channel")) in CHANNELS:
             user.unsubscribe(arg)
             self._event(connection, "unsubscribe", arg, id_)
             return
