@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from fault_campaign import Tally, campaign, trust
 from fault_kinds import VENUES
+from fault_leaks import Held
 from fault_scenarios import Scenario
 
 _SHOWN = 5
@@ -31,6 +32,15 @@ async def test_nothing_false_is_told_and_all_is_well_again(
             + "\n\n".join([*failures.values()][:_SHOWN]),
             pytrace=False,
         )
+
+
+def test_memory_that_each_scenario_keeps_is_told_of() -> None:
+    before, kept = Held.now(), list[dict[int, list[int]]]()
+    assert Held.now().grown(before, 100) is None
+    kept += [{n: [n] for n in range(10)} for _ in range(100)]
+    told = Held.now().grown(before, 100)
+    assert told is not None
+    assert told.startswith("memory grows: 100 scenarios have left ")
 
 
 def test_a_seed_draws_the_same_again() -> None:
