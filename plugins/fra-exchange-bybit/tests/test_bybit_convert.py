@@ -205,6 +205,11 @@ def test_the_interval_is_the_tickers_else_the_instruments(
     assert (rate.mark_price, rate.index_price) == (100, 101)
 
 
+def test_an_interval_over_which_int_reckons_for_minutes_is_refused() -> None:
+    with pytest.raises(ValueError, match="no number that a venue counts by"):
+        convert.funding_rate(ticker(fundingIntervalHour="1E+900000"), LINEAR, received_ms=NOW, venue_ms=NOW)
+
+
 @pytest.mark.parametrize(
     ("past", "hours", "following", "derived"),
     [(0, "8", 0, False), (1, "8", 8 * HOUR, True), (9 * HOUR, "8", 16 * HOUR, True), (1, None, None, False)],

@@ -71,6 +71,12 @@ def test_a_trade_without_a_direction_is_no_trade() -> None:
         convert.trade(row, SWAP, received_ms=AT)
 
 
+def test_an_id_over_which_int_reckons_for_minutes_is_refused() -> None:
+    row = read(wire.Trade, '{"amount":2,"price":1,"direction":"sell","ts":1,"id":1E+999999}')
+    with pytest.raises(ValueError, match="no number that a venue counts by"):
+        _ = row.number
+
+
 @pytest.mark.parametrize("size", ["0", "0.0", "0E-18", "0.000000"])
 def test_every_zero_deletes_a_level(size: str) -> None:
     assert books.rows(read(list[wire.Level], f"[[9138.67,{size}]]")) == [(9138.67, "0")]

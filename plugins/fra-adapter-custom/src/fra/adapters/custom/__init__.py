@@ -10,6 +10,7 @@ from fra.adapters.custom.dialect import Ack, Control, Dialect, Notice, Peek, Ref
 from fra.adapters.custom.endpoint import Costs, Endpoint, Params, endpoint_for
 from fra.adapters.custom.errors import ErrorRule, ErrorTable, Failure, Refusal, before_sending
 from fra.adapters.custom.heartbeat import ControlPing, Heartbeat, JsonPing, ServerPing, TextPing
+from fra.adapters.custom.numbers import whole
 from fra.adapters.custom.options import CustomOptions
 from fra.adapters.custom.plugin import CustomExchangePlugin
 from fra.adapters.custom.stream import Stream, StreamHandler, publishing, publishing_each
@@ -63,6 +64,7 @@ __all__ = [
     "missing_credentials",
     "publishing",
     "publishing_each",
+    "whole",
 ]
 
 _LATER: Final = {

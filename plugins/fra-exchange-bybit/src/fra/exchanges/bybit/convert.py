@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from fra.adapters.custom import whole
 from fra.core import (
     ExchangeAPIError,
     FundingRate,
@@ -284,7 +285,7 @@ def funding_rate(
     """
     if not row.fundingRate:
         raise ExchangeAPIError(f"Bybit gives no funding rate for {symbol.name} now", response=repr(row))
-    minutes = int(Decimal(row.fundingIntervalHour) * 60) if row.fundingIntervalHour else interval_minutes
+    minutes = whole(Decimal(row.fundingIntervalHour) * 60) if row.fundingIntervalHour else interval_minutes
     interval = timedelta(minutes=minutes) if minutes else None
     settlement, derived = moment(row.nextFundingTime), False
     if settlement is not None and settlement < venue_ms:

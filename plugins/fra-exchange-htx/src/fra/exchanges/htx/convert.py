@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from typing import Final, TypeVar
 
+from fra.adapters.custom import whole
 from fra.core import (
     ExchangeAPIError,
     FundingRate,
@@ -266,7 +267,7 @@ def kline(row: wire.Candle, symbol: Symbol, interval: KlineInterval) -> Kline:
         close=row.close,
         volume=volume,
         quote_volume=one_side(row.vol if spot else row.trade_turnover, symbol),
-        trades=int(row.count) if spot and row.count is not None else None,
+        trades=whole(row.count) if spot and row.count is not None else None,
     )
 
 
@@ -298,7 +299,7 @@ def funding_rate(
         settlement, following = moment(row.funding_time), moment(row.next_funding_time)
     interval_ms, source = None, None
     if elements is not None and elements.settle_period:
-        interval_ms, source = int(elements.settle_period * 3_600_000), IntervalSource.REPORTED
+        interval_ms, source = whole(elements.settle_period * 3_600_000), IntervalSource.REPORTED
     elif settlement and following and following > settlement:
         interval_ms, source = following - settlement, IntervalSource.DERIVED
     now = received_ms if venue_ms is None else venue_ms

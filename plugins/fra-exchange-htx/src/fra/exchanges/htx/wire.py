@@ -11,6 +11,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
+from fra.adapters.custom import whole
 from fra.adapters.custom.levels import BookPrice
 
 T = TypeVar("T")
@@ -153,9 +154,9 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def number(self) -> int:
-        """What rises from trade to trade."""
+        """What rises from trade to trade. Raises ValueError for what is no number of a trade."""
         known = self.tradeId if self.tradeId is not None else self.trade_id
-        return known if known is not None else int(Decimal(self.text))
+        return known if known is not None else whole(Decimal(self.text))
 
     @property
     def text(self) -> str:
