@@ -83,7 +83,7 @@ KINDS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(levels=st.sampled_from([0, 1, 50, 64, 159, 160, 161, 400, 2500]), steps=KINDS, seed=st.integers(0, 2**32))
 def test_levels_equal_a_plain_dict_however_seldom_they_are_read(
     levels: int, steps: list[tuple[str, str]], seed: int
