@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from math import inf
+from operator import gt, itemgetter, lt
 from typing import Any, Final, TypeVar
 
 from fra.adapters.ccxt.numbers import number, positive
@@ -36,6 +38,9 @@ from fra.core import (
 T = TypeVar("T")
 Raw = Mapping[str, Any]
 """One of ccxt's unified structures."""
+_PRICE: Final = itemgetter(0)
+_AMOUNT: Final = itemgetter(1)
+_SHOWN: Final = 100
 
 STATUSES: Final[Mapping[str, OrderStatus]] = {
     "open": OrderStatus.OPEN,
@@ -101,6 +106,24 @@ def order_book(raw: Raw, symbol: Symbol, *, received_ms: int, depth: int | None 
         timestamp_ms=timestamp,
         sequence=nonce if isinstance(nonce, int) else None,
     )
+
+
+def check_book(raw: Raw) -> None:
+    """Raises ExchangeAPIError "malformed" for a live book that no venue means: of no order or size, or crossed.
+
+    ccxt applies to its book whatever an update says. It keeps floats, which are enough to see it, and cheap.
+    """
+    bids, asks = raw["bids"], raw["asks"]
+    for side, rows, before in (("bids", bids, gt), ("asks", asks, lt)):
+        if not rows:
+            continue
+        prices, amounts = list(map(_PRICE, rows)), list(map(_AMOUNT, rows))
+        ends = prices[0], prices[-1]
+        ordered = min(ends) > 0 and max(ends) < inf and all(map(before, prices, prices[1:]))
+        if not (ordered and min(amounts) > 0 and sum(amounts) < inf):
+            raise ExchangeAPIError(f"a book whose {side} are {str(rows)[:_SHOWN]}", code="malformed")
+    if bids and asks and bids[0][0] >= asks[0][0]:
+        raise ExchangeAPIError(f"a book that is crossed: {bids[0][0]} bid, {asks[0][0]} asked", code="malformed")
 
 
 def levels(rows: Sequence[Sequence[object]], size: Decimal, depth: int | None) -> Sequence[PriceLevel]:

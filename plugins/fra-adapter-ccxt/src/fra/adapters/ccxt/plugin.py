@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -194,6 +194,7 @@ class CCXTAdapter(CCXTTrading):
         """ccxt's book, cut out of its live one at each update; always as deep as the venue streams it."""
 
         def cut(raw: Raw, received_ms: int) -> Iterable[BookView]:
+            convert.check_book(raw)
             book = convert.order_book(raw, symbol, received_ms=received_ms)
             yield BookView(book.symbol, Cut(book), book.received_ms, book.timestamp_ms, book.sequence)
 
@@ -206,6 +207,7 @@ class CCXTAdapter(CCXTTrading):
             unwatch="un_watch_order_book",
             unwatch_params={} if deepest is None else {"limit": deepest},
             staleness=self.options.staleness,
+            unsound=self._broken,
         )
 
     def subscribe_trades(self, symbol: Symbol) -> StreamSource[Trade]:
@@ -247,6 +249,10 @@ class CCXTAdapter(CCXTTrading):
             for row in rows:
                 yield self._kline(row, symbol, interval)
 
+        def forget(socket: Any, error: Exception) -> None:
+            """ccxt gives the last candle that it was told of first: an unreadable one would hide those before it."""
+            self.client.ohlcvs.get(symbol.name, {}).pop(frame, None)
+
         return self._pump(
             f"klines {frame}",
             symbol,
@@ -255,6 +261,7 @@ class CCXTAdapter(CCXTTrading):
             unwatch="un_watch_ohlcv",
             unwatch_args=(frame,),
             lossless=True,
+            unsound=forget,
         )
 
     def subscribe_funding_rate(self, symbol: Symbol) -> Upstream[FundingRate]:
@@ -288,6 +295,7 @@ class CCXTAdapter(CCXTTrading):
         unwatch_params: Mapping[str, object] = {},
         lossless: bool = False,
         staleness: float | None = None,
+        unsound: Callable[[Any, Exception], object] | None = None,
     ) -> StreamSource[Any]:
         can = self.client.has.get(
             "unWatch" + unwatch.removeprefix("un_watch_").title().replace("_", "").replace("Ohlcv", "OHLCV")
@@ -305,6 +313,7 @@ class CCXTAdapter(CCXTTrading):
             unwatch=leave if can else None,
             lossless=lossless,
             staleness=staleness,
+            unsound=unsound,
         )
         return pump.source
 

@@ -36,14 +36,21 @@ def mend(socket: Any, owner: Owner) -> None:
 
     A frame that is no JSON, one over which ccxt fails, and an update of a book that does not follow the one before it
     are told to ``owner.fra_broken``: of the first two ccxt would die without a word, and read on over the third.
+    A future that ends in an error while nobody waits on it is no accident: who watches next is told.
     """
     socket.fra_due = socket.fra_sent = socket.fra_heard = 0
     socket.fra_missed = {}
     socket.fra_given_up = False
     sequences = None if owner.fra_numbers is None else Sequences(owner.fra_numbers)
-    resolve, send, on_connected, handle = (
-        socket.resolve, socket.send, socket.on_connected_callback, socket.handle_message
+    resolve, send, on_connected, handle, make_future = (
+        socket.resolve, socket.send, socket.on_connected_callback, socket.handle_message, socket.future
     )  # fmt: skip
+
+    def future(message_hash: Any) -> Any:
+        made = make_future(message_hash)
+        made.remove_done_callback(_look)
+        made.add_done_callback(_look)
+        return made
 
     def handled(message: Any) -> None:
         if socket.fra_given_up:
@@ -85,7 +92,13 @@ def mend(socket: Any, owner: Owner) -> None:
         return on_connected(*args)
 
     socket.handle_message, socket.handle_text_or_binary_message = handled, read
-    socket.resolve, socket.send, socket.on_connected_callback = resolved, sent, connected
+    socket.resolve, socket.send, socket.on_connected_callback, socket.future = resolved, sent, connected, future
+
+
+def _look(future: Any) -> None:
+    """asyncio complains of an error that nobody looked at."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _frame(data: Any, *, text: bool) -> Any:

@@ -97,7 +97,8 @@ class Pump(Generic[T]):
 
     ``source`` is STARTING until the first answer, RECOVERING after an error, STALE when nothing came for ``staleness``
     seconds, and after twice as long it is watched anew. ``conflated`` counts the updates of a book that nobody saw
-    because the next was there already. Lossless streams get a StreamGap where a loss was.
+    because the next was there already. Lossless streams get a StreamGap where a loss was. ``unsound`` is told, with the
+    socket, why something could not be published: what ccxt keeps would make the next one so, too.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Pump(Generic[T]):
         unwatch: Callable[[], Awaitable[object]] | None = None,
         lossless: bool = False,
         staleness: float | None = None,
+        unsound: Callable[[Any, Exception], object] | None = None,
     ) -> None:
         assert session.pumps is not None
         self.name = name
@@ -122,6 +124,7 @@ class Pump(Generic[T]):
         self._unwatch = unwatch
         self._lossless = lossless
         self._staleness = staleness
+        self._unsound = unsound
         self._timer: asyncio.TimerHandle | None = None
         self._updates: tuple[int, int] = (0, 0)
         self._socket: Any = None
@@ -149,8 +152,8 @@ class Pump(Generic[T]):
                 if not await self._lost(failure, retries, stale=stale):
                     return
                 continue
-            retries.data_received()
-            self._publish(raw)
+            if self._publish(raw):
+                retries.data_received()
 
     def _waits(self, socket: Any, future: Any) -> None:
         """ccxt waits on this socket. One that ended while nobody waited on it took its news with it."""
@@ -161,7 +164,8 @@ class Pump(Generic[T]):
             why = str(before.error or "the socket was closed")
             self._tell_loss(ExchangeConnectionError(f"{self.name}: {why}", exchange=self._session.config.name))
 
-    def _publish(self, raw: Any) -> None:
+    def _publish(self, raw: Any) -> bool:
+        """Whether it could be read."""
         self._count(raw)
         received = self._session.context.now_ms()
         try:
@@ -169,9 +173,12 @@ class Pump(Generic[T]):
             check_sound(items)
         except Exception as error:
             self._session.report(self._session.failure(error, self.name), self.name)
-            return
+            if self._unsound is not None:
+                self._unsound(self._socket, error)
+            return False
         for item in items:
             self.source.publish(item)
+        return True
 
     def _count(self, raw: Any) -> None:
         told = getattr(raw, "fra_updates", None)
