@@ -30,6 +30,7 @@ _READS: Final = frozenset(
 UNREADABLE: Final = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 """What a conversion raises of a value that is not what it should be."""
 
+_ZERO: Final = Decimal(0)
 _SMALLEST_MS: Final = 100_000_000_000
 _LARGEST_MS: Final = 10_000_000_000_000
 
@@ -93,8 +94,9 @@ def check_sound(value: object) -> None:
 
 def _check_trade(trade: Trade) -> None:
     """A price and an amount above zero, at a time in milliseconds."""
-    if not (trade.price.is_finite() and trade.amount.is_finite() and trade.price > 0 and trade.amount > 0):
-        raise Unsound(f"a trade of {trade.amount} at {trade.price}")
+    price, amount = trade.price, trade.amount
+    if not (price.is_finite() and amount.is_finite() and price > _ZERO and amount > _ZERO):
+        raise Unsound(f"a trade of {amount} at {price}")
     if not _SMALLEST_MS <= trade.timestamp_ms < _LARGEST_MS:
         raise Unsound(f"a trade at {trade.timestamp_ms} ms")
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fra.adapters.custom.channel import Channel
 from fra.adapters.custom.stream import Publisher, Stream, StreamHandler
-from fra.core import ExchangeConnectionError, ExchangeError, StreamGap, StreamSource, StreamStatus, Symbol
+from fra.core import (
+    ExchangeConnectionError,
+    ExchangeError,
+    StreamGap,
+    StreamSource,
+    StreamStatus,
+    Symbol,
+    check_sound,
+)
 
 if TYPE_CHECKING:
     from fra.adapters.custom.seam import Seam
@@ -106,6 +114,29 @@ class Entry:
     def receiver(self) -> Receiver:
         """The shortest way for any other message: a closure, because each attribute read costs for each message."""
         decode, handler, identity_of = self.decode, self.handler, self.channel.identity
+        if isinstance(handler, Publisher):
+            convert, publish = handler.convert, self.source.publish
+            if identity_of is None:
+
+                def publish_each(frame: bytes, received_ms: int) -> None:
+                    self.last = message = decode(frame)
+                    item = convert(message, received_ms)
+                    check_sound(item)
+                    publish(item)
+
+                return publish_each
+
+            def publish_once(frame: bytes, received_ms: int) -> None:
+                message = decode(frame)
+                identity = identity_of(message)
+                if identity != self.identity:
+                    self.identity = identity
+                    self.last = message
+                    item = convert(message, received_ms)
+                    check_sound(item)
+                    publish(item)
+
+            return publish_once
         if identity_of is not None:
             on_news = handler.on_message
 
@@ -118,14 +149,6 @@ class Entry:
                     on_news(message, received_ms)
 
             return receive_once
-        if isinstance(handler, Publisher):
-            convert, publish = handler.convert, self.source.publish
-
-            def convert_and_publish(frame: bytes, received_ms: int) -> None:
-                self.last = message = decode(frame)
-                publish(convert(message, received_ms))
-
-            return convert_and_publish
         on_message, numbered = handler.on_message, self.channel.order_of is not None
 
         def receive(frame: bytes, received_ms: int) -> None:
