@@ -59,6 +59,9 @@ class Trader:
     def fills(self, order: Order) -> list[Fill]:
         return [event for event in self.events if isinstance(event, Fill) and event.order_id == order.id]
 
+    def orders(self) -> list[Order]:
+        return [event for event in self.events if isinstance(event, Order)]
+
     async def send(self, symbol: str = SWAP, side: Side = Side.BUY, **fields: Any) -> Order:
         fields = {"type": OrderType.MARKET, "amount": Decimal("0.1"), **fields}
         return await self.okx.create_order(OrderRequest(symbol=symbol, side=side, **fields))
@@ -138,6 +141,26 @@ async def test_a_conditional_order_waits_among_the_open_ones_and_all_are_cancell
     cancelled = await trader.okx.cancel_all_orders()
     assert {order.id: order.status for order in cancelled} == dict.fromkeys((stop.id, limit.id), OrderStatus.CANCELED)
     assert await trader.okx.get_open_orders() == []
+
+
+async def test_a_triggered_order_stays_one_order_to_its_end(trader: Trader) -> None:
+    for side, away in ((Side.BUY, "-0.0002"), (Side.SELL, "0.0002")):  # the price goes one way or the other
+        await trader.send(side=side, type=OrderType.STOP, trigger_price=await trader.price(SWAP, away))
+    stops = {order.id for order in await trader.okx.get_open_orders(SWAP)}
+    await trader.until(lambda: any(order.status is OrderStatus.FILLED for order in trader.orders()))
+    (done,) = [order for order in trader.orders() if order.status is OrderStatus.FILLED][:1]
+    assert done.id in stops
+    await trader.until(lambda: sum(fill.amount for fill in trader.fills(done)) == Decimal("0.1"))
+    asked = await trader.okx.get_order(done.id, SWAP)
+    assert (asked.id, asked.type, asked.status, asked.filled) == (
+        done.id,
+        OrderType.STOP,
+        OrderStatus.FILLED,
+        Decimal("0.1"),
+    )
+    assert {order.id for order in trader.orders()} <= stops
+    assert done.id in [order.id for order in await trader.okx.get_order_history(SWAP)]
+    assert {fill.order_id for fill in await trader.okx.get_trade_history(SWAP)} <= stops
 
 
 async def test_spot_is_bought_by_coins_and_by_value(trader: Trader) -> None:

@@ -41,6 +41,8 @@ _CONDITIONAL: Mapping[str, tuple[TriggerKind, OrderType]] = {
     "STOP": (TriggerKind.STOP, OrderType.LIMIT),
 }
 """`TAKE_PROFIT` is a market order on spot and a limit order on USD-M."""
+_FIRST_ALGO = 4_000_000_000_000
+"""The algo service numbers its orders by itself."""
 
 _SPOT: Mapping[Reason, tuple[int, str]] = {
     Reason.OFF_TICK: (-1013, "Filter failure: PRICE_FILTER"),
@@ -154,25 +156,24 @@ def _number(params: Params, name: str) -> Decimal:
     return value
 
 
-def find(exchange: VenueExchange, account: Account, listing: Listing, params: Params, *, algo: bool = False) -> Order:
+def find(exchange: VenueExchange, account: Account, listing: Listing, params: Params) -> Order:
     """The order that is named by either id. Raises Refusal."""
-    number = params.get("algoId" if algo else "orderId", "")
-    name = params.get("clientAlgoId" if algo else "origClientOrderId")
+    number, name = params.get("orderId", ""), params.get("origClientOrderId")
     if not number and not name:
         raise Refusal(400, -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!")
     try:
         found = exchange.engine.order(account.name, order_id=int(number) if number.isdigit() else None, client_id=name)
     except Refused:
         raise Refusal(400, -2013, "Order does not exist.") from None
-    if found.symbol != listing.symbol or (found.trigger is None and algo):
+    if found.symbol != listing.symbol:
         raise Refusal(400, -2013, "Order does not exist.")
     return found
 
 
-def cancel(exchange: VenueExchange, account: Account, listing: Listing, params: Params, *, algo: bool = False) -> Order:
+def cancel(exchange: VenueExchange, account: Account, listing: Listing, params: Params) -> Order:
     """Cancel one order. Raises Refusal."""
     try:
-        found = find(exchange, account, listing, params, algo=algo)
+        found = find(exchange, account, listing, params)
         return exchange.cancel(account, order_id=found.id)
     except (Refused, Refusal) as refused:
         if isinstance(refused, Refusal) and refused.code != -2013:
@@ -284,6 +285,11 @@ def usdm_order(exchange: VenueExchange, order: Order) -> Row:
     }
 
 
+def algo_id(order: Order) -> int:
+    """By which the algo service knows it; once triggered it is a plain order too, under its own number."""
+    return _FIRST_ALGO + order.id
+
+
 def algo_status(order: Order) -> str:
     """Where a conditional order stands in the algo service."""
     if order.status is OrderStatus.UNTRIGGERED:
@@ -298,7 +304,7 @@ def algo_order(exchange: VenueExchange, order: Order) -> Row:
     listing, trigger = exchange.listing(order.symbol), order.trigger
     assert trigger is not None
     return {
-        "algoId": order.id,
+        "algoId": algo_id(order),
         "clientAlgoId": client_id(order),
         "algoType": "CONDITIONAL",
         "orderType": order_type(order, spot=False),

@@ -289,7 +289,7 @@ class UsdmAccount(MarketAccount):
 
     def _algo(self, account: Account, params: Params) -> Order:
         for order in self.live.engine.orders(account.name):
-            named = str(order.id) == params.get("algoId") or (
+            named = str(trading.algo_id(order)) == params.get("algoId") or (
                 "algoId" not in params and order.client_id == params.get("clientAlgoId", "")
             )
             if order.trigger is not None and named:
@@ -304,7 +304,12 @@ class UsdmAccount(MarketAccount):
         if order.status is not OrderStatus.UNTRIGGERED:
             raise Refusal(400, -2011, "Unknown order sent.")
         self.live.cancel(account, order_id=order.id)
-        return {"algoId": order.id, "clientAlgoId": trading.client_id(order), "code": "200", "msg": "success"}
+        return {
+            "algoId": trading.algo_id(order),
+            "clientAlgoId": trading.client_id(order),
+            "code": "200",
+            "msg": "success",
+        }
 
     def _algos(self, account: Account, params: Params, *, ended: bool | None) -> list[Row]:
         symbol = self.listing(params).symbol if params.get("symbol") else None

@@ -226,7 +226,7 @@ class UserStream:
         triggered = order.triggered_ms is not None
         return {
             "caid": trading.client_id(order),
-            "aid": order.id,
+            "aid": trading.algo_id(order),
             "at": "CONDITIONAL",
             "o": trading.order_type(order, spot=False),
             "s": self._exchange.listing(order.symbol).instrument.symbol,

@@ -331,14 +331,14 @@ class Private:
 
     def _order(self, account: Account, params: Params) -> list[Row]:
         self._listing(params.get("instId", ""))
-        order = trading.find(self._live, account, params)
-        if order is None or order.trigger is not None:
+        order = trading.find(self._live, account, params, algo=False)
+        if order is None:
             raise Refusal(200, "51603", "Order does not exist")
         return [trading.order(self._live, order)]
 
     def _algo_order(self, account: Account, params: Params) -> list[Row]:
-        order = trading.find(self._live, account, params)
-        if order is None or order.trigger is None:
+        order = trading.find(self._live, account, params, algo=True)
+        if order is None:
             raise Refusal(200, "51603", "Order does not exist")
         return [trading.algo_order(self._live, order)]
 

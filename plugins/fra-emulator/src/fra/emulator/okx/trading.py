@@ -54,6 +54,8 @@ _REFUSALS: Mapping[Reason, tuple[str, str]] = {
 }
 _POST_ONLY_SOURCE = "31"  # "post only order will take liquidity"
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
+_FIRST_ALGO = 7_000_000_000_000
+"""Algo orders have numbers of their own."""
 _POSITION_SIDES = {"net": PositionSide.NET, "long": PositionSide.LONG, "short": PositionSide.SHORT}
 _KINDS: Mapping[str, tuple[OrderType, TimeInForce, bool]] = {
     "market": (OrderType.MARKET, TimeInForce.IOC, False),
@@ -92,7 +94,7 @@ def place(exchange: VenueExchange, account: Account, params: Params, *, algo: bo
     except Refused as refused:
         code, message = _REFUSALS.get(refused.reason, ("51000", f"Parameter error: {refused}"))
         return row | {"sCode": code, "sMsg": message}
-    return row | ({"algoId": str(placed.id)} if algo else {"ordId": str(placed.id)})
+    return row | ({"algoId": algo_id(placed)} if algo else {"ordId": str(placed.id)})
 
 
 def _request(
@@ -178,10 +180,12 @@ def cancel(exchange: VenueExchange, account: Account, params: Params, *, algo: b
         row |= {"algoId": params.get("algoId", ""), "algoClOrdId": params.get("algoClOrdId", "")}
     else:
         row |= {"ordId": params.get("ordId", ""), "clOrdId": params.get("clOrdId", "")}
-    found = find(exchange, account, params)
+    found = find(exchange, account, params, algo=algo)
     if found is None:
         return row | {"sCode": "51400", "sMsg": "Order cancellation failed as the order does not exist."}
-    row |= {"algoId": str(found.id)} if algo else {"ordId": str(found.id), "clOrdId": found.client_id or ""}
+    row |= {"algoId": algo_id(found)} if algo else {"ordId": str(found.id), "clOrdId": found.client_id or ""}
+    if algo and found.triggered_ms is not None:
+        return row | {"sCode": "51412", "sMsg": "Cancellation failed as the order has been triggered."}
     if not found.status.is_open:
         code = "51402" if found.status is OrderStatus.FILLED else "51401"
         what = "been completed" if code == "51402" else "already been canceled"
@@ -190,18 +194,21 @@ def cancel(exchange: VenueExchange, account: Account, params: Params, *, algo: b
     return row
 
 
-def find(exchange: VenueExchange, account: Account, params: Params) -> Order | None:
-    """The order that is named by either id, if it is of the instId that is named."""
-    number = params.get("ordId") or params.get("algoId") or ""
-    name = params.get("clOrdId") or params.get("algoClOrdId")
+def find(exchange: VenueExchange, account: Account, params: Params, *, algo: bool) -> Order | None:
+    """The order that is named by either id, if it is of the instId that is named.
+
+    An algo order is known by its own ids; the ordinary order that came of it has a number and no client id.
+    """
+    number, name = params.get("algoId" if algo else "ordId"), params.get("algoClOrdId" if algo else "clOrdId")
+    by_number = int(number) - _FIRST_ALGO * algo if number and number.isdigit() else None
     try:
-        order = exchange.engine.order(
-            account.name, order_id=int(number) if number.isdigit() else None, client_id=name or None
-        )
+        order = exchange.engine.order(account.name, order_id=by_number, client_id=name or None)
     except Refused:
         return None
+    became = by_number is not None and order.triggered_ms is not None
+    named = not algo if order.trigger is None else algo or became
     symbol = params.get("instId")
-    return order if not symbol or exchange.listing(order.symbol).instrument.symbol == symbol else None
+    return order if named and (not symbol or exchange.listing(order.symbol).instrument.symbol == symbol) else None
 
 
 # -- what is told
@@ -210,10 +217,11 @@ def order(exchange: VenueExchange, order: Order, last: Fill | None = None) -> Ro
     found = exchange.listing(order.symbol)
     spot = found.terms.is_spot
     by_quote = order.quote_amount is not None
+    triggered = order.trigger is not None
     return {
         "accFillSz": _text(found.size(order.filled)),
-        "algoClOrdId": "",
-        "algoId": "",
+        "algoClOrdId": order.client_id or "" if triggered else "",
+        "algoId": algo_id(order) if triggered else "",
         "attachAlgoOrds": [],
         "avgPx": _text(order.average),
         "cTime": str(order.created_ms),
@@ -221,7 +229,7 @@ def order(exchange: VenueExchange, order: Order, last: Fill | None = None) -> Ro
         "cancelSourceReason": "",
         "category": "full_liquidation" if order.liquidation else "normal",
         "ccy": "",
-        "clOrdId": order.client_id or "",
+        "clOrdId": "" if triggered else order.client_id or "",
         "fee": _text(-order.fee),
         "feeCcy": order.fee_asset,
         "fillPx": _text(last.price) if last else "",
@@ -245,7 +253,7 @@ def order(exchange: VenueExchange, order: Order, last: Fill | None = None) -> Ro
         "side": order.side.value,
         "slOrdPx": "",
         "slTriggerPx": "",
-        "source": "",
+        "source": "7" if triggered else "",
         "state": _STATES.get(order.status, "live"),
         "stpId": "",
         "stpMode": "cancel_maker",
@@ -274,6 +282,11 @@ def _cancel_source(order: Order) -> str:
     return {None: "1", Reason.WOULD_TAKE: _POST_ONLY_SOURCE, Reason.TIME_IN_FORCE: "14"}.get(order.reason, "0")
 
 
+def algo_id(order: Order) -> str:
+    """Algo orders are numbered by themselves; once triggered it is an ordinary order too, under its own number."""
+    return str(_FIRST_ALGO + order.id)
+
+
 def algo_order(exchange: VenueExchange, order: Order) -> Row:
     """A row of trade/orders-algo-pending and of the `orders-algo` channel."""
     found, trigger = exchange.listing(order.symbol), order.trigger
@@ -284,7 +297,7 @@ def algo_order(exchange: VenueExchange, order: Order) -> Row:
     spot = found.terms.is_spot
     return {
         "algoClOrdId": order.client_id or "",
-        "algoId": str(order.id),
+        "algoId": algo_id(order),
         "actualPx": "",
         "actualSide": "",
         "actualSz": "0",
