@@ -265,6 +265,6 @@ class TestKlines:
             convert.kline(list(self.ROW[:8]), INVERSE, KlineInterval.M1)
 
     def test_bars_from_six_hours_up_open_in_utc(self) -> None:
-        long = [bar for interval, bar in convert.BARS.items() if convert.STEPS_MS[interval] > 4 * 3_600_000]
+        long = [bar for interval, bar in convert.BARS.items() if interval.shortest_ms > 4 * 3_600_000]
         assert long
         assert all(bar.endswith("utc") for bar in long)

@@ -437,7 +437,8 @@ async def test_pages_are_read_until_one_is_not_full(venue: Any) -> None:
     venue.answers["GET trade/orders-pending"] = lambda params: pages[params.get("after")]
     async with venue.handle() as okx:
         assert len(await okx.get_open_orders()) == 101
-    assert len(venue.asked("GET trade/orders-pending")) == 2
+    # The account that is followed beside it may ask for the same.
+    assert {params.get("after") for params in venue.asked("GET trade/orders-pending")} == {None, "201"}
 
 
 async def test_history_begins_at_since_and_is_oldest_first(venue: Any) -> None:

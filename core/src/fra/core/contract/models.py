@@ -24,6 +24,7 @@ else:
     from attrs import define as message
 
 _DAY: Final = timedelta(days=1)
+_UNITS_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000, "M": 28 * 86_400_000}
 
 
 class RateKind(enum.Enum):
@@ -60,6 +61,11 @@ class KlineInterval(enum.Enum):
     D3 = "3d"
     W1 = "1w"
     MONTH = "1M"
+
+    @property
+    def shortest_ms(self) -> int:
+        """Milliseconds from one opening to the next; of months the shortest, 28 days."""
+        return int(self.value[:-1]) * _UNITS_MS[self.value[-1]]
 
 
 @message

@@ -8,16 +8,12 @@ from typing import Final
 
 from fra.core import KlineInterval
 
-_MINUTE: Final = 60_000
-_UNITS: Final = {"m": _MINUTE, "h": 60 * _MINUTE, "d": 1_440 * _MINUTE, "w": 10_080 * _MINUTE}
-_LONGEST_MONTH: Final = 31 * _UNITS["d"]
+_LONGEST_MONTH: Final = 31 * 86_400_000
 
 
 def longest_ms(interval: KlineInterval) -> int:
     """How long a candle lasts at most."""
-    if interval is KlineInterval.MONTH:
-        return _LONGEST_MONTH
-    return int(interval.value[:-1]) * _UNITS[interval.value[-1]]
+    return _LONGEST_MONTH if interval is KlineInterval.MONTH else interval.shortest_ms
 
 
 def next_open(interval: KlineInterval, open_ms: int) -> int:

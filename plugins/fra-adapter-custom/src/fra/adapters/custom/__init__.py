@@ -9,8 +9,9 @@ from fra.adapters.custom.clock import ClockSample, ServerClock
 from fra.adapters.custom.dialect import Ack, Control, Dialect, Notice, Peek, Refused
 from fra.adapters.custom.endpoint import Costs, Endpoint, Params, endpoint_for
 from fra.adapters.custom.errors import ErrorRule, ErrorTable, Failure, Refusal, before_sending
+from fra.adapters.custom.funding import FundingPublisher, settled_history
 from fra.adapters.custom.heartbeat import ControlPing, Heartbeat, JsonPing, ServerPing, TextPing
-from fra.adapters.custom.numbers import whole
+from fra.adapters.custom.numbers import EXACT, whole
 from fra.adapters.custom.options import CustomOptions
 from fra.adapters.custom.plugin import CustomExchangePlugin
 from fra.adapters.custom.stream import Stream, StreamHandler, publishing, publishing_each
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fra.adapters.custom.user import UserChannel, UserFeed
 
 __all__ = [
+    "EXACT",
     "Ack",
     "AuthHandler",
     "BaseUrls",
@@ -37,6 +39,7 @@ __all__ = [
     "ErrorRule",
     "ErrorTable",
     "Failure",
+    "FundingPublisher",
     "Heartbeat",
     "HttpClient",
     "HttpRequest",
@@ -64,6 +67,7 @@ __all__ = [
     "missing_credentials",
     "publishing",
     "publishing_each",
+    "settled_history",
     "whole",
 ]
 

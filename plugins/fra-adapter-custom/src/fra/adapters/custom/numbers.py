@@ -1,9 +1,12 @@
-"""Whole numbers out of decimal text."""
+"""Numbers out of what venues tell: whole ones, and exact products."""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from typing import Final
+
+EXACT: Final = Context(prec=80, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+"""A product that does not come out exactly is an error, never a rounded amount."""
 
 _DIGITS: Final = 60
 """More than any id, count or time has."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from fra.adapters.custom import whole
+from fra.adapters.custom import settled_history, whole
 from fra.core import (
     ExchangeAPIError,
     FundingRate,
@@ -46,13 +46,6 @@ INTERVALS: Final[Mapping[KlineInterval, str]] = {
     KlineInterval.MONTH: "M",
 }
 """Interval → Bybit's, for REST and for the channel ``kline.<interval>``. It has none of 8 h and of 3 d."""
-
-_UNITS_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000, "M": 28 * 86_400_000}
-
-STEPS_MS: Final[Mapping[KlineInterval, int]] = {
-    interval: int(interval.value[:-1]) * _UNITS_MS[interval.value[-1]] for interval in INTERVALS
-}
-"""From one opening to the next; of months the shortest."""
 
 _PERPETUALS: Final[Mapping[str, MarketKind]] = {
     "LinearPerpetual": MarketKind.LINEAR_SWAP,
@@ -237,7 +230,7 @@ def kline(row: Sequence[str], symbol: Symbol, interval: KlineInterval, *, venue_
 
 def _end_ms(open_ms: int, interval: KlineInterval) -> int:
     if interval is not KlineInterval.MONTH:
-        return open_ms + STEPS_MS[interval]
+        return open_ms + interval.shortest_ms
     opened = datetime.fromtimestamp(open_ms // 1000, tz=UTC)
     following = opened.replace(year=opened.year + opened.month // 12, month=opened.month % 12 + 1)
     return int(following.timestamp()) * 1000
@@ -310,28 +303,7 @@ def funding_rate(
     )
 
 
-def settled_rates(rows: Sequence[wire.SettledFunding], symbol: Symbol, *, received_ms: int) -> list[FundingRate]:
-    """Newest-first rows as settled rates, oldest first; each interval is the time since the settlement before.
-
-    The oldest row has nothing before it, so its interval is unknown.
-    """
-    rates: list[FundingRate] = []
-    before: int | None = None
-    for row in sorted(rows, key=lambda row: int(row.fundingRateTimestamp)):
-        settled = int(row.fundingRateTimestamp)
-        if settled == before:
-            continue
-        rates.append(
-            FundingRate(
-                symbol=symbol.name,
-                kind=RateKind.SETTLED,
-                rate=Decimal(row.fundingRate),
-                received_ms=received_ms,
-                timestamp_ms=settled,
-                settled_ms=settled,
-                interval=None if before is None else timedelta(milliseconds=settled - before),
-                interval_source=None if before is None else IntervalSource.DERIVED,
-            )
-        )
-        before = settled
-    return rates
+def settled_rates(rows: Iterable[wire.SettledFunding], symbol: Symbol, *, received_ms: int) -> list[FundingRate]:
+    """Rows as settled rates, oldest first."""
+    charged = ((int(row.fundingRateTimestamp), Decimal(row.fundingRate)) for row in rows)
+    return settled_history(charged, symbol, received_ms=received_ms)

@@ -186,7 +186,7 @@ class BybitPlugin(TradingPlugin):
         end = until
         if since is not None:
             # Bybit answers with the newest of a range, so the range is cut to what one page holds.
-            last = since + page * convert.STEPS_MS[self._known(interval)]
+            last = since + page * self._known(interval).shortest_ms
             end = last if until is None else min(last, until)
         params = self._about(
             endpoint,

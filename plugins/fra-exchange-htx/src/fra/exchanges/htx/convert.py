@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from decimal import Decimal
 from typing import Final, TypeVar
 
-from fra.adapters.custom import whole
+from fra.adapters.custom import EXACT, settled_history, whole
 from fra.core import (
     ExchangeAPIError,
     FundingRate,
@@ -29,9 +29,6 @@ from fra.exchanges.htx import wire
 
 T = TypeVar("T")
 
-EXACT: Final = Context(prec=80, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
-"""A product that does not come out exactly is an error, never a rounded amount."""
-
 SIDES: Final[Mapping[str, Side]] = {"buy": Side.BUY, "sell": Side.SELL}
 
 PERIODS: Final[Mapping[KlineInterval, str]] = {
@@ -47,13 +44,6 @@ PERIODS: Final[Mapping[KlineInterval, str]] = {
     KlineInterval.MONTH: "1mon",
 }
 """Interval → HTX's ``period``."""
-
-_UNITS_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000, "M": 28 * 86_400_000}
-
-STEPS_MS: Final[Mapping[KlineInterval, int]] = {
-    interval: int(interval.value[:-1]) * _UNITS_MS[interval.value[-1]] for interval in PERIODS
-}
-"""From one opening to the next; of months the shortest."""
 
 _HALF: Final = Decimal("0.5")
 
@@ -324,29 +314,10 @@ def funding_rate(
 
 
 def settled_rates(rows: Iterable[wire.Settled], symbol: Symbol, *, received_ms: int) -> list[FundingRate]:
-    """Rows as settled rates, oldest first; each interval is the time since the settlement before.
+    """Rows as settled rates, oldest first.
 
-    The oldest row has nothing before it, so its interval is unknown. ``realized_rate`` is what was charged; since HTX
-    charges the running rate it is null, and ``funding_rate`` is.
+    ``realized_rate`` is what was charged; since HTX charges the running rate it is null, and ``funding_rate`` is.
     """
-    rates: list[FundingRate] = []
-    before: int | None = None
-    for row in sorted(rows, key=lambda row: int(row.funding_time)):
-        rate = row.funding_rate if row.realized_rate is None else row.realized_rate
-        settled = int(row.funding_time)
-        if rate is None or settled == before:
-            continue
-        rates.append(
-            FundingRate(
-                symbol=symbol.name,
-                kind=RateKind.SETTLED,
-                rate=rate,
-                received_ms=received_ms,
-                timestamp_ms=settled,
-                settled_ms=settled,
-                interval=None if before is None else timedelta(milliseconds=settled - before),
-                interval_source=None if before is None else IntervalSource.DERIVED,
-            )
-        )
-        before = settled
-    return rates
+    told = ((row, row.funding_rate if row.realized_rate is None else row.realized_rate) for row in rows)
+    charged = ((int(row.funding_time), rate) for row, rate in told if rate is not None)
+    return settled_history(charged, symbol, received_ms=received_ms)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from fra.adapters.custom import Stream
-from fra.core import ExchangeError, FundingRate, StreamStatus
+from fra.adapters.custom import FundingPublisher, Stream
+from fra.core import ExchangeError, FundingRate
 from fra.exchanges.htx import wire
 
 FundingPush = wire.Notification[wire.FundingPush]
 
 SETTLED_PAGE: Final = 50
-_GRACE_MS: Final = 500
-_SLICE: Final = 30.0  # seconds; a closed stream's timer ends within it
 
 
 class FundingStream:
-    """Handler of one ``public.$contract_code.funding_rate`` topic.
+    """Handler of one ``public.$contract_code.funding_rate`` topic, which pushes each minute.
 
-    A push comes each minute and says nothing of the interval, so the rate is asked for first, and pushes wait for the
-    answer; and again right after each settlement, for as long as a minute the one that has passed would stand there.
+    A push says nothing of the interval, so the rate is asked for first, and pushes wait for the answer.
     """
 
     def __init__(
@@ -36,15 +32,13 @@ class FundingStream:
         self._stream = stream
         self._venue_id = venue_id
         self._convert = convert
-        self._fetch = fetch
-        self._venue_ms = venue_ms
-        self._settlement_ms: int | None = None
+        self._publisher = FundingPublisher(stream, fetch=fetch, venue_ms=venue_ms)
         self._asked = False
 
     def on_message(self, message: FundingPush, received_ms: int) -> None:
         for row in message.data:
             if row.contract_code == self._venue_id and row.funding_rate is not None and self._asked:
-                self._publish(self._convert(row, received_ms))
+                self._publisher.publish(self._convert(row, received_ms))
 
     def on_subscribed(self) -> None:
         self._asked = False
@@ -53,34 +47,11 @@ class FundingStream:
     def on_lost(self, error: ExchangeError) -> None:
         pass
 
-    def _publish(self, rate: FundingRate) -> None:
-        self._stream.source.publish(rate)
-        if rate.next_settlement_ms is not None and rate.next_settlement_ms != self._settlement_ms:
-            self._settlement_ms = rate.next_settlement_ms
-            self._stream.spawn(self._follow(rate.next_settlement_ms), name=f"settlement of {rate.symbol}")
-
     async def _ask(self) -> None:
         try:
-            rate = await self._fetch()
-        except ExchangeError as error:
-            self._stream.report(error)
-        else:
-            self._publish(rate)
+            await self._publisher.ask()
         finally:
             self._asked = True
-
-    async def _follow(self, settlement_ms: int) -> None:
-        while (left := settlement_ms + _GRACE_MS - self._venue_ms()) > 0:
-            await asyncio.sleep(min(left / 1000, _SLICE))
-            if self._settlement_ms != settlement_ms or self._stream.source.status is StreamStatus.CLOSED:
-                return
-        try:
-            rate = await self._fetch()
-        except ExchangeError as error:
-            self._stream.report(error)
-            return
-        if self._settlement_ms == settlement_ms:
-            self._publish(rate)
 
 
 async def settled_around(

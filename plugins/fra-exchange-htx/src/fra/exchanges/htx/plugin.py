@@ -181,7 +181,7 @@ class HTXPlugin(HTXTrading):
         limit: int | None = None,
     ) -> list[Kline]:
         """At most 2,000: the first ones from ``since``, else the latest. Days open at 16:00 UTC, as HTX counts them."""
-        period, step = self._period(interval), convert.STEPS_MS[interval]
+        period, step = self._period(interval), interval.shortest_ms
         page = min(limit or _CANDLES_PAGE, _CANDLES_PAGE)
         now = self.clock.now_ms()
         params: dict[str, object] = {**_named(symbol), "period": period}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from fra.adapters.custom import EXACT, settled_history
 from fra.core import (
     ExchangeAPIError,
     FundingRate,
@@ -25,9 +26,6 @@ from fra.core import (
     Trade,
 )
 from fra.exchanges.okx import wire
-
-_EXACT: Final = Context(prec=80, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
-"""A product that does not come out exactly is an error, never a rounded amount."""
 
 SIDES: Final[Mapping[str, Side]] = {"buy": Side.BUY, "sell": Side.SELL}
 
@@ -49,13 +47,6 @@ BARS: Final[Mapping[KlineInterval, str]] = {
     KlineInterval.MONTH: "1Mutc",
 }
 """Interval → OKX's bar, for REST's ``bar`` and for the channel ``candle<bar>``. It has none of 8 h."""
-
-_UNITS_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000, "M": 28 * 86_400_000}
-
-STEPS_MS: Final[Mapping[KlineInterval, int]] = {
-    interval: int(interval.value[:-1]) * _UNITS_MS[interval.value[-1]] for interval in BARS
-}
-"""From one opening to the next; of months the shortest."""
 
 
 class _Refused(Exception):
@@ -104,7 +95,7 @@ def _swap(row: wire.Instrument) -> Symbol:
     base, _, quote = row.uly.partition("-")
     if not (base and quote and row.settleCcy):
         raise _Refused(f"underlying or settlement coin is not given (state {row.state})")
-    size = _EXACT.multiply(_positive(row, "ctVal"), _positive(row, "ctMult"))
+    size = EXACT.multiply(_positive(row, "ctVal"), _positive(row, "ctMult"))
     if row.ctType == "linear":
         if row.ctValCcy != base:
             raise _Refused(f"a contract is worth {row.ctVal} {row.ctValCcy or '?'}, which is not the base coin {base}")
@@ -130,10 +121,10 @@ def _symbol(
         quote=quote,
         settle=settle,
         tick_size=_positive(row, "tickSz"),
-        lot_size=_EXACT.multiply(_positive(row, "lotSz"), size),
+        lot_size=EXACT.multiply(_positive(row, "lotSz"), size),
         contract_size=size,
-        min_amount=_EXACT.multiply(_positive(row, "minSz"), size),
-        max_amount=_EXACT.multiply(largest, size) if largest else None,
+        min_amount=EXACT.multiply(_positive(row, "minSz"), size),
+        max_amount=EXACT.multiply(largest, size) if largest else None,
         active=row.state == "live",
         market="spot" if kind is MarketKind.SPOT else "swap",
     )
@@ -168,7 +159,7 @@ def order_book(row: wire.Book, symbol: Symbol, *, received_ms: int) -> OrderBook
 def amount(text: str, symbol: Symbol) -> Decimal:
     """A size of OKX (contracts for swaps) as an amount: base coin, quote coin for inverse."""
     size = Decimal(text)
-    return size if symbol.kind is MarketKind.SPOT else _EXACT.multiply(size, symbol.contract_size)
+    return size if symbol.kind is MarketKind.SPOT else EXACT.multiply(size, symbol.contract_size)
 
 
 def _amount_or_none(text: str, symbol: Symbol) -> Decimal | None:
@@ -287,31 +278,7 @@ def funding_rate(
     )
 
 
-def settled_rates(rows: Sequence[wire.SettledFunding], symbol: Symbol, *, received_ms: int) -> list[FundingRate]:
-    """Newest-first rows as settled rates, oldest first; each interval is the time since the settlement before.
-
-    The oldest row has nothing before it, so its interval is unknown. Rows without a ``realizedRate`` were not charged
-    yet, and are no settled rates.
-    """
-    rates: list[FundingRate] = []
-    before: int | None = None
-    for row in sorted(rows, key=lambda row: int(row.fundingTime)):
-        if not row.realizedRate:
-            continue
-        settled = int(row.fundingTime)
-        if settled == before:
-            continue
-        rates.append(
-            FundingRate(
-                symbol=symbol.name,
-                kind=RateKind.SETTLED,
-                rate=Decimal(row.realizedRate),
-                received_ms=received_ms,
-                timestamp_ms=settled,
-                settled_ms=settled,
-                interval=None if before is None else timedelta(milliseconds=settled - before),
-                interval_source=None if before is None else IntervalSource.DERIVED,
-            )
-        )
-        before = settled
-    return rates
+def settled_rates(rows: Iterable[wire.SettledFunding], symbol: Symbol, *, received_ms: int) -> list[FundingRate]:
+    """Rows as settled rates, oldest first. Those without a ``realizedRate`` were not charged yet, and are none."""
+    charged = ((int(row.fundingTime), Decimal(row.realizedRate)) for row in rows if row.realizedRate)
+    return settled_history(charged, symbol, received_ms=received_ms)

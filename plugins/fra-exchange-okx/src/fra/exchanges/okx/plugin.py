@@ -186,7 +186,7 @@ class OKXPlugin(OKXTrading):
         limit: int | None = None,
     ) -> list[Kline]:
         """At most 300 (100 if older than 1,440 intervals): the first ones from ``since``, else the latest."""
-        bar, step = self._bar(interval), convert.STEPS_MS[interval]
+        bar, step = self._bar(interval), interval.shortest_ms
         recent = self.context.now_ms() - _RECENT_CANDLES * step
         page = min(limit or _CANDLES_PAGE, _CANDLES_PAGE)
         first = since

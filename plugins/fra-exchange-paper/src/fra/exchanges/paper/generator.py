@@ -35,7 +35,6 @@ _WAVES: Final = ((30 * DAY_MS, 0.08), (2 * DAY_MS, 0.02), (3 * HOUR_MS, 0.006), 
 """What a price is made of: the length of each wave and its height as a share of the price."""
 _LEVELS: Final = 25
 _SAMPLES: Final = 12
-_UNITS: Final = {"m": 60_000, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
 _MONDAY_MS: Final = 4 * DAY_MS
 """The first Monday there was: weeks are counted from it."""
 
@@ -189,10 +188,9 @@ class Generator:
 
 def length_ms(interval: KlineInterval) -> int:
     """Raises NotSupported for months, which have no one length."""
-    unit = _UNITS.get(interval.value[-1])
-    if unit is None:
+    if interval is KlineInterval.MONTH:
         raise NotSupported(f"there are no candles of {interval.value} in the built-in market")
-    return int(interval.value[:-1]) * unit
+    return interval.shortest_ms
 
 
 def opening_ms(interval: KlineInterval, at_ms: int) -> int:
