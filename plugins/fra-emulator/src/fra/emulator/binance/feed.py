@@ -8,30 +8,20 @@ from fra.emulator import candles
 from fra.emulator.binance import listing
 from fra.emulator.binance.render import SETTLED_LATE_MS, Render
 from fra.emulator.binance.streams import Streams
-from fra.emulator.exchange import VenueExchange
+from fra.emulator.feed import GeneratedFeed, Params, whole
 from fra.emulator.instruments import Instrument
 from fra.emulator.market import DAY_MS, Market
-from fra.emulator.pump import GeneratedStream, Pump
+from fra.emulator.pump import GeneratedStream
 from fra.emulator.settings import Settings
 from fra.emulator.source import NoData, Push, StreamKey, TrueBook
 
-Params = Mapping[str, str]
 
-
-def _int(params: Params, name: str) -> int | None:
-    return int(params[name]) if params.get(name) else None
-
-
-class BinanceFeed:
+class BinanceFeed(GeneratedFeed[Render]):
     """Implements `Source` over a generated market."""
 
     def __init__(self, market: Market, settings: Settings) -> None:
-        self.market = market
-        self.settings = settings
-        self._pump = Pump(market, settings)
-        self._renders: dict[tuple[str, str], Render] = {}
+        super().__init__(market, settings)
         self._streams = Streams(self._pump, self.render)
-        self._stale: dict[tuple[str, str], list[int]] = {}
         self._answers: Mapping[str, Callable[[str, Params], object]] = {
             "time": lambda m, p: {"serverTime": self._now()},
             "ping": lambda m, p: {},
@@ -52,13 +42,6 @@ class BinanceFeed:
         }
 
     # -- Source
-    @property
-    def exchange(self) -> VenueExchange:
-        return self._pump.exchange
-
-    def knows(self, market: str, symbol: str) -> bool:
-        return self.market.find(market, symbol) is not None
-
     def answer(self, market: str, endpoint: str, params: Params) -> bytes:
         make = self._answers.get(endpoint)
         if make is None:
@@ -80,36 +63,9 @@ class BinanceFeed:
     def renumber(self, market: str, symbol: str, update_id: int) -> None:
         self._of(market, symbol).engine.renumber(update_id)
 
-    def freeze(self, market: str, symbol: str, *, frozen: bool) -> None:
-        key = (market, self._of(market, symbol).symbol)
-        self._pump.frozen.add(key) if frozen else self._pump.frozen.discard(key)
-
-    def stale(self, market: str, symbol: str, *, count: int, steps: int) -> None:
-        self._stale.setdefault((market, self._of(market, symbol).symbol), []).extend([steps] * count)
-
-    async def start(self) -> None:
-        await self._pump.start()
-
-    async def stop(self) -> None:
-        await self._pump.stop()
-
     # -- parts
-    def render(self, instrument: Instrument) -> Render:
-        """The instrument's renderer, made once."""
-        key = (instrument.market, instrument.symbol)
-        found = self._renders.get(key)
-        if found is None:
-            found = self._renders[key] = Render(instrument, self._pump)
-        return found
-
-    def _now(self) -> int:
-        return self.settings.clock.now_ms()
-
-    def _of(self, market: str, symbol: str) -> Render:
-        instrument = self.market.find(market, symbol)
-        if instrument is None:
-            raise NoData(symbol)
-        return self.render(instrument)
+    def _renderer(self, instrument: Instrument) -> Render:
+        return Render(instrument, self._pump)
 
     def _chosen(self, market: str, params: Params) -> Sequence[Render]:
         if params.get("symbol"):
@@ -132,25 +88,24 @@ class BinanceFeed:
 
     def _depth(self, market: str, params: Params) -> object:
         render = self._of(market, params["symbol"])
-        limit = _int(params, "limit") or (100 if market == "spot" else 500)
+        limit = whole(params, "limit") or (100 if market == "spot" else 500)
         engine = render.engine
-        behind = self._stale.get((market, render.symbol))
-        levels = engine.past(behind.pop(0)) if behind else engine.levels()
+        levels = self._outdated(render) or engine.levels()
         return render.depth(levels, limit, self._now())
 
     def _trades(self, market: str, params: Params) -> object:
         render = self._of(market, params["symbol"])
         trades = list(render.engine.trades)
-        start = _int(params, "fromId")
+        start = whole(params, "fromId")
         if start is not None:
             trades = [t for t in trades if t.trade_id >= start]
-            return [render.trade(t) for t in trades[: _int(params, "limit") or 500]]
-        return [render.trade(t) for t in trades[-(_int(params, "limit") or 500) :]]
+            return [render.trade(t) for t in trades[: whole(params, "limit") or 500]]
+        return [render.trade(t) for t in trades[-(whole(params, "limit") or 500) :]]
 
     def _agg_trades(self, market: str, params: Params) -> object:
         render = self._of(market, params["symbol"])
-        since, until, first = (_int(params, n) for n in ("startTime", "endTime", "fromId"))
-        limit = _int(params, "limit") or 500
+        since, until, first = (whole(params, n) for n in ("startTime", "endTime", "fromId"))
+        limit = whole(params, "limit") or 500
         trades = [
             t
             for t in render.engine.trades
@@ -167,9 +122,9 @@ class BinanceFeed:
         times = candles.opens(
             candles.BINANCE[interval],
             now_ms=now,
-            limit=min(_int(params, "limit") or 500, 1000 if market == "spot" else 1500),
-            start_ms=_int(params, "startTime"),
-            end_ms=_int(params, "endTime"),
+            limit=min(whole(params, "limit") or 500, 1000 if market == "spot" else 1500),
+            start_ms=whole(params, "startTime"),
+            end_ms=whole(params, "endTime"),
             oldest_ms=listing.ONBOARD_MS,
         )
         return [render.kline(interval, at, now) for at in times]
@@ -195,8 +150,8 @@ class BinanceFeed:
 
     def _funding_rate(self, market: str, params: Params) -> object:
         now = self._now()
-        limit = min(_int(params, "limit") or 100, 1000)
-        start, end = _int(params, "startTime"), min(_int(params, "endTime") or now, now)
+        limit = min(whole(params, "limit") or 100, 1000)
+        start, end = whole(params, "startTime"), min(whole(params, "endTime") or now, now)
         rows: list[tuple[int, dict[str, object]]] = []
         for render in self._chosen(market, params):
             i = render.instrument

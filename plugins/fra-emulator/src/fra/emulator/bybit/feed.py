@@ -9,14 +9,13 @@ from fra.emulator.bybit.render import LISTED_MS, Render, Row
 from fra.emulator.bybit.rest import INTEREST_TIMES, Refusal, envelope
 from fra.emulator.bybit.streams import Streams
 from fra.emulator.bybit.updates import REST_DEPTH, BookUpdates
-from fra.emulator.exchange import VenueExchange
+from fra.emulator.feed import GeneratedFeed, Params, whole
 from fra.emulator.instruments import HOUR_MS, Instrument
 from fra.emulator.market import Market
-from fra.emulator.pump import GeneratedStream, Pump
+from fra.emulator.pump import GeneratedStream
 from fra.emulator.settings import Settings
 from fra.emulator.source import NoData, Push, StreamKey, TrueBook
 
-Params = Mapping[str, str]
 MARKETS = ("spot", "linear", "inverse")
 _CURSOR = re.compile(r"first=\w+&last=(?P<last>\w+)&")
 _MINUTE_MS = 60_000
@@ -25,25 +24,17 @@ _BOOK_DEFAULT: Mapping[str, int] = {"spot": 1, "linear": 25, "inverse": 25}
 _TRADES: Mapping[str, tuple[int, int]] = {"spot": (60, 60), "linear": (500, 1000), "inverse": (500, 1000)}
 
 
-def _int(params: Params, name: str) -> int | None:
-    return int(params[name]) if params.get(name) else None
-
-
 def _limit(params: Params, default: int, most: int) -> int:
-    return min(_int(params, "limit") or default, most)
+    return min(whole(params, "limit") or default, most)
 
 
-class BybitFeed:
+class BybitFeed(GeneratedFeed[Render]):
     """Implements `Source` over a generated market."""
 
     def __init__(self, market: Market, settings: Settings) -> None:
-        self.market = market
-        self.settings = settings
-        self._pump = Pump(market, settings)
-        self._renders: dict[tuple[str, str], Render] = {}
+        super().__init__(market, settings)
         self._updates: dict[tuple[str, str], BookUpdates] = {}
         self._streams = Streams(self._pump, self.render, self.updates)
-        self._stale: dict[tuple[str, str], list[int]] = {}
         self._answers: Mapping[str, Callable[[str, Params], object]] = {
             "market/time": self._time,
             "system/status": lambda m, p: {"list": []},
@@ -61,13 +52,6 @@ class BybitFeed:
         }
 
     # -- Source
-    @property
-    def exchange(self) -> VenueExchange:
-        return self._pump.exchange
-
-    def knows(self, market: str, symbol: str) -> bool:
-        return self.market.find(market, symbol) is not None
-
     def answer(self, market: str, endpoint: str, params: Params) -> bytes:
         make = self._answers.get(endpoint)
         if make is None:
@@ -94,27 +78,9 @@ class BybitFeed:
         """The service restarts: every depth pushes a snapshot with `u` 1, whatever `update_id` says."""
         self.updates(self._of(market, symbol).instrument).restart()
 
-    def freeze(self, market: str, symbol: str, *, frozen: bool) -> None:
-        key = (market, self._of(market, symbol).symbol)
-        self._pump.frozen.add(key) if frozen else self._pump.frozen.discard(key)
-
-    def stale(self, market: str, symbol: str, *, count: int, steps: int) -> None:
-        self._stale.setdefault((market, self._of(market, symbol).symbol), []).extend([steps] * count)
-
-    async def start(self) -> None:
-        await self._pump.start()
-
-    async def stop(self) -> None:
-        await self._pump.stop()
-
     # -- parts
-    def render(self, instrument: Instrument) -> Render:
-        """The instrument's renderer, made once."""
-        key = (instrument.market, instrument.symbol)
-        found = self._renders.get(key)
-        if found is None:
-            found = self._renders[key] = Render(instrument, self._pump)
-        return found
+    def _renderer(self, instrument: Instrument) -> Render:
+        return Render(instrument, self._pump)
 
     def updates(self, instrument: Instrument) -> BookUpdates:
         """The counters of the instrument's update ids, made once."""
@@ -124,15 +90,6 @@ class BybitFeed:
             name = f"{self.settings.seed}:u:{instrument.market}:{instrument.symbol}"
             found = self._updates[key] = BookUpdates(name)
         return found
-
-    def _now(self) -> int:
-        return self.settings.clock.now_ms()
-
-    def _of(self, market: str, symbol: str) -> Render:
-        instrument = self.market.find(market, symbol)
-        if instrument is None:
-            raise NoData(symbol)
-        return self.render(instrument)
 
     def _time(self, market: str, params: Params) -> object:
         now = self._now()
@@ -180,9 +137,9 @@ class BybitFeed:
         render = self._of(market, params["symbol"])
         engine, updates = render.engine, self.updates(render.instrument).by_depth[REST_DEPTH[market]]
         depth = _limit(params, _BOOK_DEFAULT[market], 1000)
-        behind = self._stale.get((market, render.symbol))
-        if behind:
-            levels = engine.past(behind.pop(0))
+        outdated = self._outdated(render)
+        if outdated is not None:
+            levels = outdated
             u = updates.u_of(levels.update_id)
         else:
             # while a stream tells these ids, the answer is the state that it told last
@@ -205,7 +162,7 @@ class BybitFeed:
     def _klines(self, row: Callable[[Render, str, int, int], Sequence[str]]) -> Callable[[str, Params], object]:
         def answer(market: str, params: Params) -> object:
             render, now, interval = self._of(market, params["symbol"]), self._now(), params["interval"]
-            start, end = _int(params, "start"), _int(params, "end")
+            start, end = whole(params, "start"), whole(params, "end")
             times = candles.opens(
                 candles.BYBIT[interval],
                 now_ms=now,
@@ -223,7 +180,7 @@ class BybitFeed:
     def _funding_history(self, market: str, params: Params) -> object:
         render, now = self._of(market, params["symbol"]), self._now()
         i = render.instrument
-        start, end = _int(params, "startTime") or LISTED_MS, min(_int(params, "endTime") or now, now)
+        start, end = whole(params, "startTime") or LISTED_MS, min(whole(params, "endTime") or now, now)
         last = self.market.next_settlement(i, end + 1) - i.interval_ms
         # between two times it is the newest rows that count
         times = range(last, last - _limit(params, 200, 200) * i.interval_ms, -i.interval_ms)
@@ -232,7 +189,7 @@ class BybitFeed:
     def _open_interest(self, market: str, params: Params) -> object:
         render, now = self._of(market, params["symbol"]), self._now()
         span = _INTEREST_MS[params["intervalTime"]]
-        start, end = _int(params, "startTime") or now - 24 * 30 * HOUR_MS, min(_int(params, "endTime") or now, now)
+        start, end = whole(params, "startTime") or now - 24 * 30 * HOUR_MS, min(whole(params, "endTime") or now, now)
         last = end // span * span
         times = [at for at in range(last, last - _limit(params, 50, 200) * span, -span) if at >= start]
         rows: list[Row] = [{"openInterest": render.open_interest(), "timestamp": str(at)} for at in times]

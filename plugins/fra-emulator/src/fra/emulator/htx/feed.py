@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from fra.emulator import candles
-from fra.emulator.book import Levels
-from fra.emulator.exchange import VenueExchange
+from fra.emulator.feed import GeneratedFeed, Params, whole
 from fra.emulator.htx.linear import LinearRender
 from fra.emulator.htx.number import raw
 from fra.emulator.htx.render import LISTED_MS, Row, encoded
@@ -13,29 +12,20 @@ from fra.emulator.htx.spot import SpotRender, currency
 from fra.emulator.htx.streams import Streams
 from fra.emulator.instruments import Instrument
 from fra.emulator.market import Market
-from fra.emulator.pump import GeneratedStream, Pump
+from fra.emulator.pump import GeneratedStream
 from fra.emulator.settings import Settings
 from fra.emulator.source import NoData, Push, StreamKey, TrueBook
 
-Params = Mapping[str, str]
 Answer = Callable[[Params], Row]
 AnyRender = SpotRender | LinearRender
 
 
-def _int(params: Params, name: str) -> int | None:
-    return int(params[name]) if params.get(name) else None
-
-
-class HtxFeed:
+class HtxFeed(GeneratedFeed[AnyRender]):
     """Implements `Source` over a generated market; an endpoint is a whole path without its first slash."""
 
     def __init__(self, market: Market, settings: Settings) -> None:
-        self.market = market
-        self.settings = settings
-        self._pump = Pump(market, settings)
-        self._renders: dict[tuple[str, str], AnyRender] = {}
-        self._streams = Streams(self._pump, self.render)
-        self._stale: dict[tuple[str, str], list[int]] = {}
+        super().__init__(market, settings)
+        self._streams = Streams(self._pump, self._listed)
         ex, api = "linear-swap-ex/market", "linear-swap-api/v1"
         self._answers: Mapping[str, Answer] = {
             # spot
@@ -93,13 +83,6 @@ class HtxFeed:
         }
 
     # -- Source
-    @property
-    def exchange(self) -> VenueExchange:
-        return self._pump.exchange
-
-    def knows(self, market: str, symbol: str) -> bool:
-        return self.market.find(market, symbol) is not None
-
     def answer(self, market: str, endpoint: str, params: Params) -> bytes:
         if endpoint == "req":
             return encoded(self._pulled(market, params))
@@ -129,39 +112,13 @@ class HtxFeed:
         self._of(market, symbol).engine.renumber(update_id)
         self._streams.renumbered(symbol, update_id)
 
-    def freeze(self, market: str, symbol: str, *, frozen: bool) -> None:
-        key = (market, self._of(market, symbol).symbol)
-        self._pump.frozen.add(key) if frozen else self._pump.frozen.discard(key)
-
-    def stale(self, market: str, symbol: str, *, count: int, steps: int) -> None:
-        self._stale.setdefault((market, self._of(market, symbol).symbol), []).extend([steps] * count)
-
-    async def start(self) -> None:
-        await self._pump.start()
-
-    async def stop(self) -> None:
-        await self._pump.stop()
-
     # -- parts
-    def render(self, market: str, symbol: str) -> AnyRender | None:
-        """The instrument's renderer, made once; None if the market does not list it."""
-        found = self._renders.get((market, symbol))
-        if found is None:
-            instrument = self.market.find(market, symbol)
-            if instrument is None:
-                return None
-            kind = SpotRender if market == "spot" else LinearRender
-            found = self._renders[market, symbol] = kind(instrument, self._pump)
-        return found
+    def _renderer(self, instrument: Instrument) -> AnyRender:
+        return (SpotRender if instrument.market == "spot" else LinearRender)(instrument, self._pump)
 
-    def _now(self) -> int:
-        return self.settings.clock.now_ms()
-
-    def _of(self, market: str, symbol: str) -> AnyRender:
-        render = self.render(market, symbol)
-        if render is None:
-            raise NoData(symbol)
-        return render
+    def _listed(self, market: str, symbol: str) -> AnyRender | None:
+        instrument = self.market.find(market, symbol)
+        return None if instrument is None else self.render(instrument)
 
     def _pair(self, params: Params) -> SpotRender:
         render = self._of("spot", params.get("symbol", ""))
@@ -210,17 +167,13 @@ class HtxFeed:
         return {"code": 200, "message": "Success", "data": data, "ts": self._now()}
 
     # -- market data
-    def _past_or_now(self, render: AnyRender) -> Levels:
-        behind = self._stale.get((render.instrument.market, render.symbol))
-        return render.engine.past(behind.pop(0)) if behind else render.engine.levels()
-
     def _depth(self, render: AnyRender, params: Params) -> Row:
         step = params.get("type", "step0")
-        tick = render.step(self._past_or_now(render), step, _int(params, "depth"))
+        tick = render.step(self._outdated(render) or render.engine.levels(), step, whole(params, "depth"))
         return self._tick(render, f"depth.{step}", tick)
 
     def _history(self, render: AnyRender, params: Params) -> Row:
-        size = min(_int(params, "size") or 1, 2000)
+        size = min(whole(params, "size") or 1, 2000)
         trades = list(render.engine.trades)[::-1][:size]
         rows = render.trades(trades, pushed=False)
         ch = f"market.{render.symbol}.trade.detail"
@@ -239,7 +192,7 @@ class HtxFeed:
         return self._stamped("ticks", [r.batch_merged(self._now(), v2=v2) for r in self._swaps(params)])
 
     def _opens(self, params: Params, *, most: int) -> Sequence[int]:
-        size, since, until = (_int(params, n) for n in ("size", "from", "to"))
+        size, since, until = (whole(params, n) for n in ("size", "from", "to"))
         return candles.opens(
             candles.HTX[params["period"]],
             now_ms=self._now(),
@@ -271,16 +224,15 @@ class HtxFeed:
             times = self._opens({**params, "period": rest, "size": "" if params.get("from") else "300"}, most=300)
             return {"data": [render.kline(rest, at, self._now()) for at in times]}
         if topic == "trade.detail":
-            trades = list(render.engine.trades)[-min(_int(params, "size") or 50, 50) :]
+            trades = list(render.engine.trades)[-min(whole(params, "size") or 50, 50) :]
             rows = [row for tick in render.trades(trades, pushed=True) for row in self._flat(tick)]
             return {"data": rows}
         if isinstance(render, SpotRender):
             if topic == "detail":
                 return {"data": render.detail(self._now())}
             if kind == "mbp" and rest.isdigit():
-                behind = self._stale.get((market, render.symbol))
-                if behind:
-                    return {"data": render.snapshot(render.engine.past(behind.pop(0)), int(rest))}
+                if (levels := self._outdated(render)) is not None:
+                    return {"data": render.snapshot(levels, int(rest))}
                 return {"data": self._streams.pulled(render, int(rest))}
             if kind == "depth":
                 return {"data": render.step(render.engine.levels(), rest, None)}
@@ -300,7 +252,7 @@ class HtxFeed:
 
     def _funding_history(self, params: Params) -> Row:
         render, now = self._swap(params), self._now()
-        page, size = _int(params, "page_index") or 1, min(_int(params, "page_size") or 20, 50)
+        page, size = whole(params, "page_index") or 1, min(whole(params, "page_size") or 20, 50)
         total = (now - LISTED_MS) // render.instrument.interval_ms
         times = self._settlements(render, now, page * size)[(page - 1) * size :]
         data: Row = {"total_page": -(-total // size), "current_page": page, "total_size": total}
@@ -308,8 +260,8 @@ class HtxFeed:
 
     def _funding_history_v5(self, params: Params) -> Row:
         render, now = self._swap(params), self._now()
-        limit, since = min(_int(params, "limit") or 10, 100), _int(params, "start_time") or 0
-        times = self._settlements(render, min(now, _int(params, "end_time") or now), limit)
+        limit, since = min(whole(params, "limit") or 10, 100), whole(params, "start_time") or 0
+        times = self._settlements(render, min(now, whole(params, "end_time") or now), limit)
         return self._v5([render.settled_v5(at) for at in times if at >= since])
 
     def _contract_info(self, params: Params) -> Sequence[Row]:

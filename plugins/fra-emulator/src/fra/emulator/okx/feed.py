@@ -5,16 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from fra.emulator import candles
-from fra.emulator.exchange import VenueExchange
+from fra.emulator.feed import GeneratedFeed, Params, whole
 from fra.emulator.instruments import Instrument
 from fra.emulator.market import DAY_MS, Market
 from fra.emulator.okx.render import LISTED_MS, Render, inst_type
 from fra.emulator.okx.streams import Streams
-from fra.emulator.pump import GeneratedStream, Pump
+from fra.emulator.pump import GeneratedStream
 from fra.emulator.settings import Settings
 from fra.emulator.source import NoData, Push, StreamKey, TrueBook
 
-Params = Mapping[str, str]
 MARKETS = ("spot", "swap")
 
 
@@ -23,23 +22,15 @@ def market_of(symbol: str) -> str:
     return "swap" if symbol.endswith("-SWAP") else "spot"
 
 
-def _int(params: Params, name: str) -> int | None:
-    return int(params[name]) if params.get(name) else None
-
-
-class OkxFeed:
+class OkxFeed(GeneratedFeed[Render]):
     """Implements `Source` over a generated market."""
 
     def __init__(self, market: Market, settings: Settings) -> None:
-        self.market = market
-        self.settings = settings
-        self._pump = Pump(market, settings)
-        self._renders: dict[tuple[str, str], Render] = {}
+        super().__init__(market, settings)
         self._indices: dict[str, Instrument] = {}
         for i in (*market.instruments("swap"), *market.instruments("spot")):
             self._indices.setdefault(f"{i.asset}-{i.quote}", i)
         self._streams = Streams(self._pump, self.render, self._indices.get)
-        self._stale: dict[str, list[int]] = {}
         self._answers: Mapping[str, Callable[[Params], Sequence[object]]] = {
             "public/time": lambda p: [{"ts": str(self._now())}],
             "public/instruments": lambda p: [r.listing() for r in self._chosen(p)],
@@ -61,10 +52,6 @@ class OkxFeed:
         }
 
     # -- Source
-    @property
-    def exchange(self) -> VenueExchange:
-        return self._pump.exchange
-
     def knows(self, market: str, symbol: str) -> bool:
         return symbol in self._indices if market == "index" else self.market.find(market, symbol) is not None
 
@@ -78,7 +65,7 @@ class OkxFeed:
         return self._streams.open(key, push)
 
     def book(self, market: str, symbol: str, update_id: int | None = None) -> TrueBook:
-        render = self._of(symbol)
+        render = self._at(symbol)
         engine = render.engine
         levels = engine.levels() if update_id is None else engine.at(update_id)
         if levels is None:
@@ -88,45 +75,23 @@ class OkxFeed:
         return TrueBook(symbol, levels.update_id, levels.time_ms, bids, asks)
 
     def renumber(self, market: str, symbol: str, update_id: int) -> None:
-        self._of(symbol).engine.renumber(update_id)
-
-    def freeze(self, market: str, symbol: str, *, frozen: bool) -> None:
-        i = self._of(symbol).instrument
-        key = (i.market, i.symbol)
-        self._pump.frozen.add(key) if frozen else self._pump.frozen.discard(key)
-
-    def stale(self, market: str, symbol: str, *, count: int, steps: int) -> None:
-        self._stale.setdefault(self._of(symbol).symbol, []).extend([steps] * count)
-
-    async def start(self) -> None:
-        await self._pump.start()
-
-    async def stop(self) -> None:
-        await self._pump.stop()
+        self._at(symbol).engine.renumber(update_id)
 
     # -- parts
-    def render(self, instrument: Instrument) -> Render:
-        """The instrument's renderer, made once."""
-        key = (instrument.market, instrument.symbol)
-        found = self._renders.get(key)
-        if found is None:
-            found = self._renders[key] = Render(instrument, self._pump)
-        return found
+    def _renderer(self, instrument: Instrument) -> Render:
+        return Render(instrument, self._pump)
 
-    def _now(self) -> int:
-        return self.settings.clock.now_ms()
+    def _of(self, market: str, symbol: str) -> Render:
+        return self._at(symbol)
 
-    def _of(self, symbol: str) -> Render:
-        instrument = self.market.find(market_of(symbol), symbol)
-        if instrument is None:
-            raise NoData(symbol)
-        return self.render(instrument)
+    def _at(self, symbol: str) -> Render:
+        return super()._of(market_of(symbol), symbol)
 
     def _chosen(self, params: Params) -> Sequence[Render]:
         """By `instId`, or all of `instType`, narrowed by `uly` or `instFamily`; kinds that are not traded here are
         empty."""
         if params.get("instId"):
-            render = self._of(params["instId"])
+            render = self._at(params["instId"])
             wanted = params.get("instType")
             if wanted and wanted != inst_type(render.instrument.market):
                 raise NoData(params["instId"])
@@ -137,22 +102,21 @@ class OkxFeed:
         return [self.render(i) for i in listed if not family or f"{i.asset}-{i.quote}" == family]
 
     def _books(self, params: Params, most: int) -> Sequence[object]:
-        render = self._of(params["instId"])
+        render = self._at(params["instId"])
         engine = render.engine
-        behind = self._stale.get(render.symbol)
-        levels = engine.past(behind.pop(0)) if behind else engine.levels()
-        return [render.depth(levels, min(_int(params, "sz") or 1, most))]
+        levels = self._outdated(render) or engine.levels()
+        return [render.depth(levels, min(whole(params, "sz") or 1, most))]
 
     def _trades(self, params: Params) -> Sequence[object]:
-        render = self._of(params["instId"])
-        trades = list(render.engine.trades)[-min(_int(params, "limit") or 100, 500) :]
+        render = self._at(params["instId"])
+        trades = list(render.engine.trades)[-min(whole(params, "limit") or 100, 500) :]
         return [render.trade(t) for t in reversed(trades)]
 
     def _history_trades(self, params: Params) -> Sequence[object]:
-        render = self._of(params["instId"])
-        after, before = _int(params, "after"), _int(params, "before")
+        render = self._at(params["instId"])
+        after, before = whole(params, "after"), whole(params, "before")
         by_time = params.get("type") == "2"
-        limit = min(_int(params, "limit") or 100, 100)
+        limit = min(whole(params, "limit") or 100, 100)
         found = []
         for t in reversed(render.engine.trades):
             at = t.time_ms if by_time else t.trade_id
@@ -161,10 +125,10 @@ class OkxFeed:
         return [render.trade(t) for t in found[:limit]]
 
     def _candles(self, params: Params, most: int) -> Sequence[object]:
-        render, now = self._of(params["instId"]), self._now()
+        render, now = self._at(params["instId"]), self._now()
         bar = params.get("bar") or "1m"
-        after, before = _int(params, "after"), _int(params, "before")
-        limit = min(_int(params, "limit") or 100, most)
+        after, before = whole(params, "after"), whole(params, "before")
+        limit = min(whole(params, "limit") or 100, most)
         end = after - 1 if after is not None else None
         times = candles.opens(
             candles.OKX[bar], now_ms=now, limit=limit, end_ms=end, oldest_ms=max(LISTED_MS, (before or 0) + 1)
@@ -188,7 +152,7 @@ class OkxFeed:
         return [self._swap(params["instId"]).funding(now)]
 
     def _swap(self, symbol: str) -> Render:
-        render = self._of(symbol)
+        render = self._at(symbol)
         if not render.instrument.is_swap:
             raise NoData(symbol)
         return render
@@ -196,8 +160,8 @@ class OkxFeed:
     def _funding_history(self, params: Params) -> Sequence[object]:
         render, now = self._swap(params["instId"]), self._now()
         i = render.instrument
-        after, before = _int(params, "after"), _int(params, "before")
-        limit = min(_int(params, "limit") or 400, 400)
+        after, before = whole(params, "after"), whole(params, "before")
+        limit = min(whole(params, "limit") or 400, 400)
         oldest = max(now - 92 * DAY_MS, (before or 0) + 1)
         newest = min(now, after - 1 if after is not None else now)
         last = self.market.next_settlement(i, newest + 1) - i.interval_ms
