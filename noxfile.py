@@ -191,9 +191,9 @@ def live(session: nox.Session) -> None:
 
 @_in_environment
 def faults(session: nox.Session) -> None:
-    """Everything under drawn faults: `-- --seeds 5000 -n 2` plays so many seeds, `-- --seed 17` that one again."""
+    """Everything under drawn faults: `-- --seeds 5000 -n 2` plays so many, `-- --plugin ccxt --seed 17` that again."""
     args, env = list(session.posargs), dict[str, str]()
-    for option in ("--seeds", "--seed", "--first"):
+    for option in ("--seeds", "--seed", "--first", "--plugin"):
         if option in args:
             at = args.index(option)
             env[f"FRA_FAULT_{option[2:].upper()}"] = args[at + 1]

@@ -6,29 +6,42 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fault_campaign import Tally, campaign, trust
 from fault_kinds import VENUES
 from fault_leaks import Held
+from fault_players import PLAYERS
 from fault_scenarios import Scenario
 
 _SHOWN = 5
 """Failures of a venue that are told at length."""
 
 
+@pytest.mark.parametrize("plugin", PLAYERS)
 @pytest.mark.parametrize("venue", VENUES)
 async def test_nothing_false_is_told_and_all_is_well_again(
-    venue: str, fault_seeds: range, tally: Tally, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    venue: str,
+    plugin: str,
+    fault_seeds: Callable[[str], range],
+    tally: Tally,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(trust(tmp_path)))
-    if len(fault_seeds) == 1 and Scenario.of(fault_seeds[0]).venue == venue:
-        tally.drawn.append(str(Scenario.of(fault_seeds[0])))
-    failures = await campaign(fault_seeds, venue, tally, tell=lambda text: print(text, file=sys.__stderr__, flush=True))
+    seeds = fault_seeds(plugin)
+    if len(seeds) == 1 and (alone := Scenario.of(seeds[0], plugin)).venue == venue:
+        tally.drawn.append(str(alone))
+
+    def tell(text: str) -> None:
+        print(text, file=sys.__stderr__, flush=True)
+
+    failures = await campaign(seeds, venue, tally, plugin=plugin, tell=tell)
     if failures:
         pytest.fail(
-            f"{len(failures)} seeds failed on {venue}: {', '.join(map(str, failures))}\n\n"
+            f"{len(failures)} seeds failed on {venue} ({plugin}): {', '.join(map(str, failures))}\n\n"
             + "\n\n".join([*failures.values()][:_SHOWN]),
             pytrace=False,
         )
@@ -43,5 +56,6 @@ def test_memory_that_each_scenario_keeps_is_told_of() -> None:
     assert told.startswith("memory grows: 100 scenarios have left ")
 
 
-def test_a_seed_draws_the_same_again() -> None:
-    assert [str(Scenario.of(seed)) for seed in range(200)] == [str(Scenario.of(seed)) for seed in range(200)]
+@pytest.mark.parametrize("plugin", PLAYERS)
+def test_a_seed_draws_the_same_again(plugin: str) -> None:
+    assert [str(Scenario.of(n, plugin)) for n in range(200)] == [str(Scenario.of(n, plugin)) for n in range(200)]

@@ -19,6 +19,7 @@ import trustme
 from fault_kinds import KINDS, VENUES, Resolver
 from fault_leaks import Held, Remains, open_files, resident_mib, tasks_by_owner
 from fault_play import Outcome, Play, Violation, World
+from fault_players import PLAYERS
 from fault_scenarios import Feed, Scenario
 
 from fra.core import ExchangeError, PluginRegistry
@@ -29,6 +30,7 @@ _LANES = 6
 _PER_VENUE = 20
 """Scenarios after which a lane's venue is made anew: it remembers all accounts and orders."""
 _DOMAIN = "fra.test"
+_PLAYERS = [Scenario.of(n, plugin).player for plugin in PLAYERS for n in range(len(VENUES))]
 _ATTEMPTS = 4
 _BUSY_S = 0.1
 """A loop that came so late had no time: a scenario that was late then, and nothing else, is played again, alone."""
@@ -57,52 +59,54 @@ class Tally:
     """What came of all scenarios."""
 
     met: Counter[str] = attrs.field(factory=Counter)
-    """By "kind|venue"."""
+    """By "kind|player"."""
     played: Counter[str] = attrs.field(factory=Counter)
     feeds: Counter[str] = attrs.field(factory=Counter)
-    """By "stream|venue"."""
+    """By "stream|player"."""
     calls: Counter[str] = attrs.field(factory=Counter)
-    """By "call, answer|venue"."""
+    """By "call, answer|player"."""
     totals: Counter[str] = attrs.field(factory=Counter)
     slowest: dict[str, float] = attrs.field(factory=dict)
-    """Seconds of the longest recovery by venue."""
+    """Seconds of the longest recovery by player."""
     drawn: list[str] = attrs.field(factory=list)
     """Of single seeds: what was drawn."""
 
     def add(self, scenario: Scenario, outcome: Outcome) -> None:
-        venue = scenario.venue
-        self.played[f"{scenario.kind.name}|{venue}"] += 1
-        self.met[f"{scenario.kind.name}|{venue}"] += outcome.met
+        player = scenario.player
+        self.played[f"{scenario.kind.name}|{player}"] += 1
+        self.met[f"{scenario.kind.name}|{player}"] += outcome.met
         for feed in (*scenario.feeds, Feed.ACCOUNT):
-            self.feeds[f"{feed.value}|{venue}"] += 1
+            self.feeds[f"{feed.value}|{player}"] += 1
         for call, answer in outcome.calls:
-            self.calls[f"{call.value}: {answer}|{venue}"] += 1
+            self.calls[f"{call.value}: {answer}|{player}"] += 1
         for name in ("compared", "trades", "gaps", "orders", "fills"):
-            self.totals[f"{name}|{venue}"] += getattr(outcome, name)
-        self.totals[f"scenarios|{venue}"] += 1
-        self.slowest[venue] = max(self.slowest.get(venue, 0.0), outcome.recovery_s)
+            self.totals[f"{name}|{player}"] += getattr(outcome, name)
+        self.totals[f"scenarios|{player}"] += 1
+        self.totals[f"in multi-assets mode|{player}"] += scenario.multi_assets
+        self.slowest[player] = max(self.slowest.get(player, 0.0), outcome.recovery_s)
 
     def merge(self, other: dict[str, object]) -> None:
         """Add what another process counted."""
         for name in ("met", "played", "feeds", "calls", "totals"):
             getattr(self, name).update(other[name])
-        for venue, seconds in dict(other["slowest"]).items():  # type: ignore[call-overload]
-            self.slowest[venue] = max(self.slowest.get(venue, 0.0), seconds)
+        for player, seconds in dict(other["slowest"]).items():  # type: ignore[call-overload]
+            self.slowest[player] = max(self.slowest.get(player, 0.0), seconds)
         self.drawn += other["drawn"]  # type: ignore[operator]
 
     def table(self) -> str:
-        """Kinds, streams and calls by venue; "12/9": played 12 times, befell something 9 times."""
-        rows: list[tuple[str, ...]] = [("fault (played/befell)", *VENUES)]
+        """Kinds, streams and calls by player; "12/9": played 12 times, befell something 9 times."""
+        players = [player for player in _PLAYERS if f"scenarios|{player}" in self.totals]
+        rows: list[tuple[str, ...]] = [("fault (played/befell)", *players)]
         for kind in KINDS:
-            keys = [f"{kind.name}|{venue}" for venue in VENUES]
+            keys = [f"{kind.name}|{player}" for player in players]
             if any(key in self.played for key in keys):
                 cells = [f"{self.played[key]}/{self.met[key]}" if self.played[key] else "" for key in keys]
                 rows.append((kind.name, *cells))
         for title, counts in (("stream", self.feeds), ("call under fault", self.calls), ("in all", self.totals)):
-            rows.append((title, *([""] * len(VENUES))))
+            rows.append((title, *([""] * len(players))))
             for name in sorted({key.partition("|")[0] for key in counts}):
-                rows.append((f"  {name}", *(str(counts[f"{name}|{venue}"] or "") for venue in VENUES)))
-        rows.append(("  longest recovery, s", *(f"{self.slowest.get(venue, 0.0):.1f}" for venue in VENUES)))
+                rows.append((f"  {name}", *(str(counts[f"{name}|{player}"] or "") for player in players)))
+        rows.append(("  longest recovery, s", *(f"{self.slowest.get(player, 0.0):.1f}" for player in players)))
         widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
         lines = [
             "  ".join(
@@ -179,15 +183,21 @@ def _told(context: dict[str, Any]) -> str:
     return f"{context.get('message')}: {error!r}\n{trace}"
 
 
-async def campaign(seeds: Iterable[int], venue: str, tally: Tally, *, tell: Callable[[str], None]) -> dict[int, str]:
+async def campaign(
+    seeds: Iterable[int], venue: str, tally: Tally, *, plugin: str = "native", tell: Callable[[str], None]
+) -> dict[int, str]:
     """Play those of the seeds that belong to one venue: what went wrong with which, and how to see it again."""
-    waiting = deque(scenario for seed in seeds if (scenario := Scenario.of(seed)).venue == venue)
+    drawn = [scenario for seed in seeds if (scenario := Scenario.of(seed, plugin)).venue == venue]
+    waiting = deque(sorted(drawn, key=lambda one: one.multi_assets))  # a venue is of one kind
+    player = waiting[0].player if waiting else venue
     failures: dict[int, str] = {}
     registry, remains, resolver = PluginRegistry(), Remains(), Resolver(_DOMAIN)
     total, done, active, began = len(waiting), 0, 0, time.monotonic()
 
     def fail(scenario: Scenario, why: str) -> None:
-        failures[scenario.seed] = f"{scenario}\n(again: nox -s faults -- --seed {scenario.seed})\n{why}"
+        failures[scenario.seed] = (
+            f"{scenario}\n(again: nox -s faults -- --plugin {plugin} --seed {scenario.seed})\n{why}"
+        )
         tell(f"FAILED {failures[scenario.seed]}")
 
     async def play(scenario: Scenario, world: World, attempt: int) -> bool:
@@ -207,12 +217,13 @@ async def campaign(seeds: Iterable[int], venue: str, tally: Tally, *, tell: Call
     async def lane() -> None:
         nonlocal active, done
         while waiting:
-            async with Emulator([venue], **SETTINGS) as emulator:
+            multi = waiting[0].multi_assets
+            async with Emulator([venue], **SETTINGS, htx_multi_assets=multi) as emulator:
                 world = World(emulator.venues[venue], resolver, registry, remains, _server_contexts)
                 for _ in range(min(_PER_VENUE, len(waiting))):
                     while waiting and active > 1 and not await lag.calms():
                         pass
-                    if waiting:
+                    if waiting and waiting[0].multi_assets == multi:
                         scenario = waiting.popleft()
                         active += 1
                         if await play(scenario, world, 0):
@@ -221,12 +232,12 @@ async def campaign(seeds: Iterable[int], venue: str, tally: Tally, *, tell: Call
                         done += 1
                         if done % 100 == 0:
                             spent = time.monotonic() - began
-                            tell(f"{venue}: {done} of {total} in {spent:.0f} s, {resident_mib():.0f} MiB")
+                            tell(f"{player}: {done} of {total} in {spent:.0f} s, {resident_mib():.0f} MiB")
 
     async def alone() -> None:
         for scenario in again:
-            tally.totals[f"again, alone|{venue}"] += 1
-            async with Emulator([venue], **SETTINGS) as emulator:
+            tally.totals[f"again, alone|{player}"] += 1
+            async with Emulator([venue], **SETTINGS, htx_multi_assets=scenario.multi_assets) as emulator:
                 world = World(emulator.venues[venue], resolver, registry, remains, _server_contexts)
                 for attempt in range(1, _ATTEMPTS):
                     if not await play(scenario, world, attempt):
@@ -252,12 +263,12 @@ async def campaign(seeds: Iterable[int], venue: str, tally: Tally, *, tell: Call
             await alone()
     measuring.cancel()
     if grown is not None:
-        failures[-3] = f"{grown} on {venue}"
+        failures[-3] = f"{grown} on {player}"
     alive = remains.alive()
     if strange := [one for one in unhandled if not one.startswith("SSL handshake failed")]:
-        failures.setdefault(-2, f"nobody handled on {venue}:\n" + "\n".join(strange[:5]))
+        failures.setdefault(-2, f"nobody handled on {player}:\n" + "\n".join(strange[:5]))
     for seed, things in alive.items():
-        failures.setdefault(seed, f"seed {seed} on {venue}: after all was closed somebody holds {things}")
+        failures.setdefault(seed, f"seed {seed} on {player}: after all was closed somebody holds {things}")
     if open_files() > files + _FILES:
-        failures.setdefault(-1, f"{open_files() - files} more open files on {venue} than before")
+        failures.setdefault(-1, f"{open_files() - files} more open files on {player} than before")
     return dict(sorted(failures.items()))

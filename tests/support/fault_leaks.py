@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import heapq
 import os
 import sys
 import weakref
@@ -75,12 +76,21 @@ class Remains:
 
     def alive(self) -> dict[int, list[str]]:
         """Seeds of which something is still there, and what."""
+        forget_cancelled_timers()
         gc.collect()
         left = {
             seed: [repr(thing) for ref in refs if (thing := ref()) is not None] for seed, refs in self._seen.items()
         }
         self._seen.clear()
         return {seed: things for seed, things in left.items() if things}
+
+
+def forget_cancelled_timers() -> None:
+    """asyncio keeps a timer that was cancelled, and the context that it was made in, until its time would have come."""
+    loop: Any = asyncio.get_running_loop()
+    loop._scheduled = [timer for timer in loop._scheduled if not timer.cancelled()]
+    heapq.heapify(loop._scheduled)
+    loop._timer_cancelled_count = 0
 
 
 @attrs.frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -13,6 +14,7 @@ import attrs
 from fault_kinds import Resolver, Stage
 from fault_leaks import Owned, Remains
 from fault_orders import OrderCalls
+from fault_players import PLAYERS, TIMEOUT_S
 from fault_proxy import Proxy
 from fault_scenarios import Call, Feed, Phase, Scenario
 from fault_truth import Truth
@@ -24,13 +26,10 @@ from order_witness import WEALTH, Journal, Trader
 from fra.core import ExchangeError, ExchangeHandle, FraError, NotSupported, PluginManager, PluginRegistry, StreamStatus
 from fra.emulator import Account, Venue
 
-STALE_S = 1.0
-"""A stream without data, or a connection without a frame, is told of after so long."""
 SLACK_S = 1.5
 """Of a busy machine."""
-TIMEOUT_S = 1.0
-RECOVERY_S = 20.0
-"""A bound for failures: a recovery takes what its back-off and the venue's limits of connections take."""
+STILL_S = 5.0
+"""So long after the market's last move book and ticker may take to be its own."""
 
 
 class Late(str):
@@ -79,6 +78,7 @@ class Play:
 
     def __init__(self, scenario: Scenario, world: World, attempt: int = 0) -> None:
         self.scenario = scenario
+        self.player = PLAYERS[scenario.plugin]
         self._attempt = attempt
         self.world = world
         self.outcome = Outcome()
@@ -96,7 +96,7 @@ class Play:
                 with Owned() as owned:
                     stage = self._stage(proxy, host)
                     await self._play(stage)
-                if not await proxy.left(RECOVERY_S / 2):
+                if not await proxy.left(self.player.recovery_s / 2):
                     self._wrong.append(f"{len(proxy.links)} connections are still open after all was closed")
                 self._wrong += [f"a task goes on after all was closed: {task}" for task in await owned.left()]
         finally:
@@ -137,19 +137,15 @@ class Play:
             }
             for market, table in venue.markets.items()
         }
-        options: dict[str, Any] = {
-            "reconnect_delay": 0.03,
-            "reconnect_max_delay": 0.3,
-            "staleness": STALE_S,
-            "silence": STALE_S,
-            "ack_timeout": STALE_S,
-            "retries": 1,
-            "transport": scenario.transport,
-        }
+        options = self.player.options(scenario)
+        if scenario.plugin == "ccxt" and scenario.tls:
+            options["ccxt"] = {"cafile": os.environ["SSL_CERT_FILE"]}  # it brings authorities of its own
         keys = {"api_key": account.key, "secret_key": account.secret}
         if venue.name == "okx":
             keys["passphrase"] = account.passphrase
-        return {"exchange_id": venue.name, "base_url": urls, "timeout": TIMEOUT_S, "options": options, **keys}
+        plugin = f"{venue.name}{self.player.suffix}"
+        made = {"exchange_id": venue.name, "plugin": plugin, "base_url": urls, "timeout": TIMEOUT_S}
+        return {**made, "options": options, **keys}
 
     async def _play(self, stage: Stage) -> None:
         scenario, venue = self.scenario, self.world.venue
@@ -195,21 +191,21 @@ class Play:
         """It starts, or says with an error of fra's that it cannot; and leaves nothing."""
         async with self.scenario.kind.fault(stage):
             try:
-                async with asyncio.timeout(RECOVERY_S):
+                async with asyncio.timeout(self.player.recovery_s):
                     manager = PluginManager.from_config({"exchanges": {"main": config}}, registry=self.world.registry)
                     async with manager:
                         await manager.get_plugin("main").get_symbols()
             except FraError:
                 pass
             except TimeoutError:
-                self._wrong.append(Late(f"it has neither started nor refused to within {RECOVERY_S:g} s"))
+                self._wrong.append(Late(f"it has neither started nor refused to within {self.player.recovery_s:g} s"))
             self.outcome.met = stage.met()
         self.world.remains.note(self.scenario.seed, manager)
 
     async def _patiently(self, what: str, ask: Callable[[], Awaitable[Any]]) -> Any:
         """The answer as soon as there is one. Raises Violation when there is none within the deadline."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + RECOVERY_S
+        until = loop.time() + self.player.recovery_s
         while True:
             try:
                 return await ask()
@@ -253,19 +249,20 @@ class Play:
             return
         if not stage.met():
             return
-        must = [heard for feed, heard in witness.heard.items() if self._must_tell(feed)]
-        await witness.until(lambda: all(not heard.live for heard in must), STALE_S * 3 + 4 * SLACK_S)
+        must = [heard for feed, heard in witness.heard.items() if self._must_tell(feed) and not heard.polled]
+        limit = self.player.told_s
+        await witness.until(lambda: all(not heard.live for heard in must), limit * 2.5 + 4 * SLACK_S)
         for heard in must:
             if heard.live:
                 self._wrong.append(Late(f"{heard.feed.value}: no data for {heard.subscription.age} s, and called live"))
-            elif heard.told_after is not None and heard.told_after > STALE_S * 1.25 + SLACK_S and heard.items:
+            elif heard.told_after is not None and heard.told_after > limit + SLACK_S and heard.items:
                 late = f"{heard.feed.value}: told after {heard.told_after:.2f} s that there are no data"
-                self._wrong.append(Late(f"{late}, the limit is {STALE_S:g} s"))
+                self._wrong.append(Late(f"{late}, the limit is {limit:g} s"))
 
     def _must_tell(self, feed: Feed) -> bool:
         """Where only the data are silent and pings go on, quiet is normal for some streams."""
         if self.scenario.kind.name == "open and silent":
-            return feed in (Feed.BOOK, Feed.FUNDING)
+            return feed in self.player.watched
         return True
 
     async def _whole(self, witness: Witness, when: str) -> None:
@@ -274,18 +271,20 @@ class Play:
         since = {feed: one.items for feed, one in heard.items()}
 
         def whole() -> bool:
-            return all(
-                one.live and (feed is Feed.ACCOUNT or one.items > since[feed]) for feed, one in heard.items()
-            ) or any(one.failed for one in heard.values())
+            return all(one.live and (not one.moves or one.items > since[feed]) for feed, one in heard.items()) or any(
+                one.failed for one in heard.values()
+            )
 
-        if await witness.until(whole, RECOVERY_S) and not any(one.failed for one in heard.values()):
+        if await witness.until(whole, self.player.recovery_s) and not any(one.failed for one in heard.values()):
             return
         for feed, one in heard.items():
             if one.failed is not None:
                 self._wrong.append(f"{feed.value}: ended {when} with {one.failed!r}")
-            elif not one.live or (feed is not Feed.ACCOUNT and one.items <= since[feed]):
+            elif not one.live or (one.moves and one.items <= since[feed]):
                 status, error = one.subscription.status, one.subscription.error
-                self._wrong.append(Late(f"{feed.value}: not whole {when} within {RECOVERY_S:g} s: {status}, {error!r}"))
+                self._wrong.append(
+                    Late(f"{feed.value}: not whole {when} within {self.player.recovery_s:g} s: {status}, {error!r}")
+                )
         raise Violation(self._wrong)
 
     # --- the verdict
@@ -299,7 +298,9 @@ class Play:
             (Feed.TICKER, truth.has_best),
         ):
             one = heard.get(feed)
-            if one is not None and not await witness.until(lambda one=one, a=agrees: a(one.last), RECOVERY_S / 4):
+            if one is not None and not await witness.until(
+                lambda one=one, a=agrees: a(one.last), self.player.recovery_s / 4
+            ):
                 self._wrong.append(Late(f"{feed.value}: the market stands still, and {one.last} is not the venue's"))
         self._wrong += witness.wrong
         self._wrong += witness.trades_wrong(any_order=self.scenario.kind.swaps, loses=self.scenario.kind.loses)
@@ -314,12 +315,11 @@ class Play:
         outcome.orders = len(trader.true_orders())
         outcome.fills = sum(trader.true_fills().values())
 
-    @staticmethod
-    async def _orders_wrong(trader: Trader, calls: OrderCalls) -> Sequence[str]:
+    async def _orders_wrong(self, trader: Trader, calls: OrderCalls) -> Sequence[str]:
         """What is wrong with what was told of orders, by a stream that is live: one that is not says itself that
         there is more to come."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + RECOVERY_S
+        until = loop.time() + self.player.recovery_s
         while True:
             live = trader.stream.status is StreamStatus.LIVE
             wrong = await Verdict(trader, calls.placed).wrong()

@@ -60,9 +60,13 @@ class Scenario:
     amount: int
     transport: str
     tls: bool
+    multi_assets: bool
+    """The account is one of the kind that HTX's `/v5` serves."""
+    plugin: str = "native"
+    """What the venue is traded through: see `fault_players`."""
 
     @classmethod
-    def of(cls, seed: int) -> Scenario:
+    def of(cls, seed: int, plugin: str = "native") -> Scenario:
         """Kinds come round and round, so that each venue gets each as often; the rest is drawn."""
         rng = Random(seed)
         venue = VENUES[seed % len(VENUES)]
@@ -95,14 +99,23 @@ class Scenario:
             amount=rng.choice((-3_600_000, -20_000, -2_000, 2_000, 20_000)),
             transport=rng.choice(("aiohttp", "picows")),
             tls=kind.tls or rng.random() < 0.1,
+            # ccxt knows no other
+            multi_assets=venue == "htx" and (rng.random() < 0.5 or plugin == "ccxt"),
+            plugin=plugin,
         )
+
+    @property
+    def player(self) -> str:
+        """Name of what is played, in tables."""
+        return {"native": self.venue, "ccxt": f"{self.venue}_ccxt", "paper": f"paper on {self.venue}"}[self.plugin]
 
     def __str__(self) -> str:
         feeds = ", ".join(feed.value for feed in self.feeds)
         calls = ", ".join(call.value for call in self.calls)
         return (
-            f"seed {self.seed}: {self.venue}, {self.kind.name!r} while {self.phase.value} ({self.where.value}, "
+            f"seed {self.seed}: {self.player}, {self.kind.name!r} while {self.phase.value} ({self.where.value}, "
             f"{self.seconds:g} s, {self.times} times, {'deep' if self.deep else 'shallow'}, {self.amount:+} ms); "
-            f"{self.symbol}: {feeds} and the account by {self.transport}{' with TLS' if self.tls else ''}; "
+            f"{self.symbol}: {feeds} and the account by {self.transport}{' with TLS' if self.tls else ''}"
+            f"{' in multi-assets mode' if self.multi_assets else ''}; "
             f"calls: {calls}"
         )

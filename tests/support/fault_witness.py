@@ -17,6 +17,7 @@ from fra.core import (
     FundingRate,
     Kline,
     KlineInterval,
+    Operation,
     StreamGap,
     StreamStatus,
     Subscription,
@@ -30,8 +31,12 @@ _LOOK_S = 0.02
 class Heard:
     """One subscription, everything that it told, and when."""
 
-    def __init__(self, feed: Feed, subscription: Subscription[Any], changed: Callable[[], None]) -> None:
+    def __init__(
+        self, feed: Feed, subscription: Subscription[Any], changed: Callable[[], None], *, polled: bool = False
+    ) -> None:
+        """`polled`: it is asked for now and then only."""
         self.feed = feed
+        self.polled = polled
         self.subscription = subscription
         self.log: list[Any] = []
         """Of lossless streams: items and gaps, in order."""
@@ -44,6 +49,11 @@ class Heard:
         self.failed: BaseException | None = None
         self._changed = changed
         self._live = False
+
+    @property
+    def moves(self) -> bool:
+        """Whether something comes all the time."""
+        return self.feed is not Feed.ACCOUNT and not self.polled
 
     @property
     def live(self) -> bool:
@@ -96,7 +106,9 @@ class Witness:
 
     def watch(self, feed: Feed, subscription: Subscription[Any]) -> Heard:
         """Look after a subscription that is read elsewhere."""
-        heard = self.heard[feed] = Heard(feed, subscription, self._more.set)
+        can = self._handle.capabilities.support(Operation.SUBSCRIBE_FUNDING_RATE, self.truth.symbol.kind)
+        polled = feed is Feed.FUNDING and can.mode == "polled"
+        heard = self.heard[feed] = Heard(feed, subscription, self._more.set, polled=polled)
         return heard
 
     def open(self, feed: Feed) -> None:

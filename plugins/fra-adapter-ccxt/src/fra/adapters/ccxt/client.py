@@ -5,6 +5,7 @@ ccxt is imported here and in ``sockets``, when a client is made.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from functools import cache
@@ -56,8 +57,10 @@ class Mended:
     fra_refused: Callable[[Any], bool]
     fra_broken: Callable[[Any, Exception], None]
     fra_numbers: Numbers | None = None
+    fra_silence: float
     id: str
     clients: dict[str, Any]
+    asyncio_loop: asyncio.AbstractEventLoop
     options: dict[str, Any]
     ssl_context: SSLContext | None
     verify: bool
@@ -171,6 +174,21 @@ class Mended:
             raise
         if code not in _OK:  # of a status that it does not know ccxt reads the answer as if it were one
             raise ExchangeAPIError(f"it answered {code} {reason}", status_code=code, response=body)
+
+    # --- what goes on by itself
+
+    def delay(self, timeout: Any, method: Any, *args: Any) -> Any:
+        """ccxt's timers (a listen key's next renewal, say) end with their client."""
+        timers = self.__dict__.setdefault("fra_timers", set())
+        timers.difference_update([one for one in timers if one.when() < self.asyncio_loop.time()])
+        timer = super().delay(timeout, method, *args)  # type: ignore[misc]
+        timers.add(timer)
+        return timer
+
+    async def close(self, *args: Any, **more: Any) -> None:
+        for timer in self.__dict__.get("fra_timers", ()):
+            timer.cancel()
+        await super().close(*args, **more)  # type: ignore[misc]
 
     # --- sockets
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -183,7 +184,13 @@ class HTXCCXT(CCXTAdapter):
     def adjust(self, client: Any) -> None:
         """HTX, spot "Subscribe Order Updates": after a subscription to ``orders#*`` each push names its symbol. ccxt
         waits for the star, so it is woken for that too.
+
+        HTX, "Authentication": the host that is asked is signed. ccxt signs its own, also where others are asked.
         """
+        if self.config.base_url is not None:
+            api = client.urls["api"]
+            client.hostname, contracts = urlsplit(api["spot"]).netloc, urlsplit(api["contract"]).netloc
+            client.urls["hostnames"] |= {"spot": client.hostname, "contract": contracts}
         handle = client.handle_message
 
         def handle_message(socket: Any, message: Any) -> None:

@@ -19,7 +19,8 @@ class CCXTOptions:
 
     ``exchange_id`` is ccxt's name of the exchange, for the plugin ``ccxt`` only. ``margin_mode`` is what an order is
     sent with where the margin mode belongs to each order. A book without an update for ``staleness`` is stale, and
-    after twice as long subscribed anew. ``reconnect_delay`` and ``reconnect_max_delay`` bound the wait after a loss.
+    after twice as long subscribed anew. A socket whose pings are not answered for ``silence`` is given up.
+    ``reconnect_delay`` and ``reconnect_max_delay`` bound the wait after a loss.
     ``ccxt`` is given to ccxt's constructor as it is, as in ``{options = {defaultType = "swap"}}``.
     """
 
@@ -27,5 +28,6 @@ class CCXTOptions:
     ccxt: Mapping[str, object] = attrs.field(factory=dict)
     margin_mode: Literal["cross", "isolated"] = "cross"
     staleness: float = attrs.field(default=30.0, validator=_positive)
+    silence: float = attrs.field(default=30.0, validator=_positive)
     reconnect_delay: float = attrs.field(default=1.0, validator=_positive)
     reconnect_max_delay: float = attrs.field(default=60.0, validator=_positive)

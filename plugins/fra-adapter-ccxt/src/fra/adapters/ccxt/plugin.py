@@ -232,6 +232,7 @@ class CCXTAdapter(CCXTTrading):
             fresh,
             unwatch="un_watch_trades",
             lossless=True,
+            forget=lambda: self.client.trades.pop(symbol.name, None),
         )
 
     def subscribe_ticker(self, symbol: Symbol) -> Upstream[Ticker]:
@@ -249,7 +250,7 @@ class CCXTAdapter(CCXTTrading):
             for row in rows:
                 yield self._kline(row, symbol, interval)
 
-        def forget(socket: Any, error: Exception) -> None:
+        def forget(*_: object) -> None:
             """ccxt gives the last candle that it was told of first: an unreadable one would hide those before it."""
             self.client.ohlcvs.get(symbol.name, {}).pop(frame, None)
 
@@ -261,6 +262,7 @@ class CCXTAdapter(CCXTTrading):
             unwatch="un_watch_ohlcv",
             unwatch_args=(frame,),
             lossless=True,
+            forget=forget,
             unsound=forget,
         )
 
@@ -294,6 +296,7 @@ class CCXTAdapter(CCXTTrading):
         unwatch_args: tuple[object, ...] = (),
         unwatch_params: Mapping[str, object] = {},
         lossless: bool = False,
+        forget: Callable[[], object] | None = None,
         staleness: float | None = None,
         unsound: Callable[[Any, Exception], object] | None = None,
     ) -> StreamSource[Any]:
@@ -312,6 +315,7 @@ class CCXTAdapter(CCXTTrading):
             convert=make,
             unwatch=leave if can else None,
             lossless=lossless,
+            forget=forget,
             staleness=staleness,
             unsound=unsound,
         )

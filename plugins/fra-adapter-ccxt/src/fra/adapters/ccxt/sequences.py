@@ -36,9 +36,12 @@ class Sequences:
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
         self._last: dict[str, int] = {}
+        self.now: int | None = None
+        """The number in the frame that is being read, if it has one."""
 
     def follow(self, frame: object) -> None:
         """Raises LostUpdate where a frame leaves something out, and what a frame that is none of the venue's raises."""
+        self.now = None
         if not isinstance(frame, dict):
             return
         for update in self._numbers(frame):
@@ -50,7 +53,7 @@ class Sequences:
                 raise LostUpdate(
                     f"{update.topic}: the update {update.last} follows {update.previous}, and the last was {known}"
                 )
-            self._last[update.topic] = update.last
+            self._last[update.topic] = self.now = update.last
 
 
 def okx(frame: Mapping[str, Any]) -> Iterable[Numbered]:

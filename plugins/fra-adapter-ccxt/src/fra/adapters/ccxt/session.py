@@ -9,12 +9,13 @@ from typing import Any
 
 from fra.adapters.ccxt import budget
 from fra.adapters.ccxt import client as clients
+from fra.adapters.ccxt.answers import Unanswered
 from fra.adapters.ccxt.budget import Budget
 from fra.adapters.ccxt.capabilities import capabilities
 from fra.adapters.ccxt.errors import code_in, fra_error, is_clock, refusal_code
 from fra.adapters.ccxt.markets import CCXTMarkets
 from fra.adapters.ccxt.sequences import LostUpdate
-from fra.adapters.ccxt.sockets import UnreadableFrame, give_up
+from fra.adapters.ccxt.sockets import UnreadableFrame, give_up, watchful
 from fra.adapters.ccxt.streams import Pumps
 from fra.adapters.ccxt.urls import one_host
 from fra.adapters.ccxt.venue import Urls
@@ -52,6 +53,7 @@ class CCXTSession(CCXTMarkets):
         )
         ccxt = self.client
         ccxt.fra_candle_volume, ccxt.fra_numbers = self.venue.candle_volume, self.venue.book_numbers
+        watchful(ccxt, silence=self.options.silence, timeout=self.config.timeout)
         self._point()
         self.adjust(ccxt)
         self.budget = Budget(ccxt, name, self.config, self.context)
@@ -238,10 +240,10 @@ class CCXTSession(CCXTMarkets):
         )
 
     def _broken(self, socket: Any, error: Exception) -> None:
-        """A frame of a socket cannot be read, or an update is missing: its streams begin anew on another."""
+        """A frame of a socket cannot be read, an update or an answer is missing: its streams begin anew on another."""
         if self.pumps is None or self.pumps.closing:
             return
-        known = isinstance(error, LostUpdate | UnreadableFrame)
+        known = isinstance(error, LostUpdate | UnreadableFrame | Unanswered)
         why = f"the socket was given up: {error if known else repr(error)}"
         if give_up(socket, self.client, why):
             self.report(ExchangeConnectionError(why), "a socket")

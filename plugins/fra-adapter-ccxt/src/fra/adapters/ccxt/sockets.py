@@ -11,10 +11,13 @@ from importlib import import_module
 from time import time_ns
 from typing import Any, Final, Protocol
 
+from fra.adapters.ccxt.answers import NAMES, Questions, is_beat
 from fra.adapters.ccxt.sequences import Numbers, Sequences
 
 _MISSED: Final = 200
 _SHOWN: Final = 200
+_PINGS: Final = 3
+"""The third is not sent when two were not answered."""
 
 
 class Owner(Protocol):
@@ -23,8 +26,24 @@ class Owner(Protocol):
     id: str
     clients: dict[str, Any]
     fra_numbers: Numbers | None
+    fra_silence: float
     fra_news: Callable[[], None]
     fra_broken: Callable[[Any, Exception], None]
+
+
+def watchful(owner: Any, *, silence: float, timeout: float) -> None:
+    """A socket that is dead or does not answer is found out within ``silence`` seconds, one that does not open within
+    ``timeout``.
+
+    ccxt pings each ``keepAlive``, some venues each three minutes only, and waits for two answers in vain.
+    """
+    own, often = owner.streaming.get("keepAlive"), silence * 1000 / _PINGS
+    owner.fra_silence = silence
+    owner.streaming = {
+        **owner.streaming,
+        "keepAlive": min(own, often) if own else own,
+        "connectionTimeout": max(1.0, timeout) * 1000,  # ccxt cuts it to whole seconds
+    }
 
 
 class UnreadableFrame(ValueError):
@@ -34,17 +53,25 @@ class UnreadableFrame(ValueError):
 def mend(socket: Any, owner: Owner) -> None:
     """Floats in JSON stay the text they are; books count their updates; whoever waits for an answer is told.
 
-    A frame that is no JSON, one over which ccxt fails, and an update of a book that does not follow the one before it
-    are told to ``owner.fra_broken``: of the first two ccxt would die without a word, and read on over the third.
+    A frame that is no JSON, one over which ccxt fails, an update of a book that does not follow the one before it, and
+    a message without an answer are told to ``owner.fra_broken``: of the first two ccxt would die without a word, over
+    the third it would read on, and for what the last asked it would wait for good.
     A future that ends in an error while nobody waits on it is no accident: who watches next is told.
     """
     socket.fra_due = socket.fra_sent = socket.fra_heard = 0
     socket.fra_missed = {}
     socket.fra_given_up = False
     sequences = None if owner.fra_numbers is None else Sequences(owner.fra_numbers)
-    resolve, send, on_connected, handle, make_future = (
-        socket.resolve, socket.send, socket.on_connected_callback, socket.handle_message, socket.future
+    names, questions = NAMES.get(owner.id), None
+    if names is not None:
+        wait = asyncio.get_running_loop().call_later
+        questions = Questions(
+            names, lambda over: wait(owner.fra_silence, over), lambda error: owner.fra_broken(socket, error)
+        )
+    resolve, send, on_connected, handle = (
+        socket.resolve, socket.send, socket.on_connected_callback, socket.handle_message
     )  # fmt: skip
+    make_future, on_error, close = socket.future, socket.on_error, socket.aiohttp_close
 
     def future(message_hash: Any) -> Any:
         made = make_future(message_hash)
@@ -64,8 +91,14 @@ def mend(socket: Any, owner: Owner) -> None:
         frame = _frame(data, text=socket.decompressBinary)
         if sequences is not None:
             sequences.follow(frame)
-        socket.fra_heard, pong = socket.fra_sent, socket.lastPong
+        if questions is not None:
+            questions.hear(frame)
+        if not questions:
+            socket.fra_heard = socket.fra_sent
+        pong = socket.lastPong
         socket.on_message_callback(socket, frame)
+        if sequences is not None:
+            sequences.now = None
         if socket.lastPong != pong:
             socket.lastPong = time_ns() // 1_000_000  # by our own clock, with which ccxt compares it
         owner.fra_news()
@@ -73,6 +106,8 @@ def mend(socket: Any, owner: Owner) -> None:
     def resolved(result: Any, message_hash: Any = None) -> Any:
         if hasattr(result, "limit") and isinstance(result, dict):
             result.__dict__["fra_updates"] = getattr(result, "fra_updates", 0) + 1
+            if sequences is not None and sequences.now is not None:
+                result["nonce"] = sequences.now  # of Bybit ccxt keeps none
         waited_for = message_hash in socket.futures
         if not waited_for and type(result) is list and result and "contracts" in result[0]:
             # orders and trades are in a cache that ccxt reads from; pushed positions are in none
@@ -80,8 +115,11 @@ def mend(socket: Any, owner: Owner) -> None:
         return resolve(result, message_hash)
 
     async def sent(message: Any) -> Any:
-        socket.fra_sent += 1
-        socket.fra_due = max(0, socket.fra_due - 1)
+        if not is_beat(message):
+            socket.fra_sent += 1
+            socket.fra_due = max(0, socket.fra_due - 1)
+            if questions is not None:
+                questions.ask(message)
         try:
             return await send(message)
         finally:
@@ -91,7 +129,17 @@ def mend(socket: Any, owner: Owner) -> None:
         asyncio.get_running_loop().call_soon(owner.fra_news)
         return on_connected(*args)
 
-    socket.handle_message, socket.handle_text_or_binary_message = handled, read
+    def failed(error: Any) -> None:
+        socket.fra_given_up = True  # what comes before it is closed would be taken for news of the next
+        on_error(error)
+
+    async def closed() -> None:
+        if questions is not None:
+            questions.close()
+        await close()
+
+    socket.aiohttp_close = closed
+    socket.handle_message, socket.handle_text_or_binary_message, socket.on_error = handled, read, failed
     socket.resolve, socket.send, socket.on_connected_callback, socket.future = resolved, sent, connected, future
 
 

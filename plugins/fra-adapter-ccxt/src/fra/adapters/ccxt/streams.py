@@ -97,8 +97,9 @@ class Pump(Generic[T]):
 
     ``source`` is STARTING until the first answer, RECOVERING after an error, STALE when nothing came for ``staleness``
     seconds, and after twice as long it is watched anew. ``conflated`` counts the updates of a book that nobody saw
-    because the next was there already. Lossless streams get a StreamGap where a loss was. ``unsound`` is told, with the
-    socket, why something could not be published: what ccxt keeps would make the next one so, too.
+    because the next was there already. Lossless streams get a StreamGap where a loss was. ``forget`` is called then:
+    what ccxt keeps from before would come after the gap. ``unsound`` is told, with the socket, why something could not
+    be published: what ccxt keeps would make the next one so, too.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Pump(Generic[T]):
         convert: Callable[[Any, int], Iterable[T]],
         unwatch: Callable[[], Awaitable[object]] | None = None,
         lossless: bool = False,
+        forget: Callable[[], object] | None = None,
         staleness: float | None = None,
         unsound: Callable[[Any, Exception], object] | None = None,
     ) -> None:
@@ -123,6 +125,7 @@ class Pump(Generic[T]):
         self._convert = convert
         self._unwatch = unwatch
         self._lossless = lossless
+        self._forget = forget
         self._staleness = staleness
         self._unsound = unsound
         self._timer: asyncio.TimerHandle | None = None
@@ -204,6 +207,8 @@ class Pump(Generic[T]):
         return True
 
     def _tell_loss(self, error: ExchangeError) -> None:
+        if self._forget is not None:
+            self._forget()
         live = self.source.status in (StreamStatus.LIVE, StreamStatus.STALE)
         self.source.set_status(StreamStatus.RECOVERING, error)
         if live and self._lossless:
