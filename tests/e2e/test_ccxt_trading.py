@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pytest
 from ccxt_again import second_copy, trading
-from traders import LINEAR, SPOT, VENUES, WEALTH, Trader, check_fills, check_order
+from traders import LINEAR, SPOT, VENUES, WEALTH, Trader, check_fills, check_order, new_account
 
 from fra.core import (
     Balance,
@@ -20,15 +20,19 @@ from fra.core import (
     MarginMode,
     NotSupported,
     Order,
+    OrderNotFound,
     OrderStatus,
     OrderType,
     Position,
+    PositionMode,
+    PositionSide,
     Side,
     StreamStatus,
     TimeInForce,
 )
 from fra.emulator import Venue
 from fra.matching import MarginMode as TrueMarginMode
+from fra.matching import PositionSide as TruePositionSide
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -41,10 +45,6 @@ OTHERWISE: Mapping[str, str] = {
 
 
 _natives, _taken = second_copy("test_trading.py", ("venues", "trader"), OTHERWISE)
-# Where conditional orders are orders among others. Elsewhere venues keep them apart, and ccxt joins them nowhere.
-_natives.CONDITIONALS &= {(name, SPOT, limit) for name in ("binance", "htx") for limit in (True, False)} | {
-    ("bybit", LINEAR, limit) for limit in (True, False)
-}
 # ccxt's stream of HTX tells of a market order by its worth that it traded a little more than it did.
 _natives.LISTENING -= {"htx"}
 # ccxt has no market order that is filled whole or not at all.
@@ -75,7 +75,17 @@ async def test_the_margin_mode_is_set_where_it_is_a_setting_through_ccxt(venues:
 
 
 @pytest.mark.parametrize(
-    ("name", "symbol", "limit"), [("binance", SPOT, False), ("bybit", LINEAR, False), ("htx", SPOT, True)]
+    ("name", "symbol", "limit"),
+    [
+        ("binance", SPOT, False),
+        ("binance", LINEAR, False),
+        ("binance", LINEAR, True),
+        ("bybit", LINEAR, False),
+        ("htx", SPOT, True),
+        ("okx", SPOT, False),
+        ("okx", LINEAR, False),
+        ("okx", LINEAR, True),
+    ],
 )
 async def test_a_triggered_order_stays_one_order_to_its_end_in_answers_and_on_the_stream(
     venues: Mapping[str, Venue], name: str, symbol: str, limit: bool
@@ -117,6 +127,53 @@ async def test_a_conditional_order_on_binances_spot_is_not_post_only(venues: Map
         with pytest.raises(NotSupported, match="post-only"):
             await trader.send(SPOT, type=OrderType.STOP, trigger_price=trigger, price=price, post_only=True)
         assert trader.orders_asked_for == before
+
+
+@pytest.mark.parametrize("name", ["binance", "okx"])
+async def test_conditional_and_plain_orders_are_listed_and_cancelled_together(
+    venues: Mapping[str, Venue], name: str
+) -> None:
+    async with trading(venues[name]) as trader:
+        await trader.handle.set_position_mode(PositionMode.HEDGE)
+        trigger = await trader.price(LINEAR, "-0.05")
+        stop = await trader.send(type=OrderType.STOP, trigger_price=trigger, position_side=PositionSide.LONG)
+        assert trader.true_order(stop).position_side is TruePositionSide.LONG
+        limit = await trader.send(
+            type=OrderType.LIMIT, price=await trader.price(LINEAR, "0.02"), position_side=PositionSide.LONG
+        )
+        found = {order.id: order.type for order in await trader.handle.get_open_orders()}
+        assert found == {stop.id: OrderType.STOP, limit.id: OrderType.LIMIT}
+        by_name = await trader.handle.get_order(client_order_id=stop.client_order_id, symbol=LINEAR)
+        assert (by_name.id, by_name.trigger_price) == (stop.id, trigger)
+        cancelled = {order.id: order.status for order in await trader.handle.cancel_all_orders()}
+        assert cancelled == dict.fromkeys((stop.id, limit.id), OrderStatus.CANCELED)
+        with pytest.raises(OrderNotFound):
+            await trader.handle.get_order("123456789", LINEAR)
+
+
+@pytest.mark.parametrize("name", ["binance", "okx"])
+async def test_what_came_of_a_stop_is_told_alike_by_one_that_did_not_see_it(
+    venues: Mapping[str, Venue], name: str
+) -> None:
+    account = new_account()
+    async with trading(venues[name], account) as trader:
+        await trader.listen()
+        stops = [
+            await trader.send(LINEAR, side, type=OrderType.STOP, trigger_price=await trader.price(LINEAR, away))
+            for side, away in ((Side.BUY, "-0.0002"), (Side.SELL, "0.0002"))
+        ]
+        await trader.told.until(lambda: trader.told.of(Order, status=OrderStatus.FILLED))
+        done = trader.told.of(Order, status=OrderStatus.FILLED)[0]
+        async with trading(venues[name], account, opened=True) as other:
+            history = {order.id: order for order in await other.handle.get_order_history(LINEAR)}
+            asked = await other.handle.get_order(done.id, LINEAR)
+            (fill,) = {one.order_id for one in await other.handle.get_trade_history(LINEAR)} & {done.id}
+        assert fill == done.id
+        assert history.keys() <= {stop.id for stop in stops}
+        for told in (asked, history[done.id]):
+            sent = next(stop for stop in stops if stop.id == done.id)
+            assert (told.type, told.status, told.filled) == (OrderType.STOP, OrderStatus.FILLED, LOT)
+            assert (told.client_order_id, told.trigger_price) == (sent.client_order_id, sent.trigger_price)
 
 
 # --- the account's stream

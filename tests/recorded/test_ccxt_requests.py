@@ -123,8 +123,13 @@ NO_WAY: Final[Mapping[str, str]] = {
 }
 """ccxt's methods that nothing of our interface asks, and why; one that is neither here nor in ``ASKS`` is an error."""
 
-ANSWERS: Final[Mapping[str, object]] = {"htx": {"status": "ok", "data": [{"id": "44234548", "type": "spot"}]}}
-"""HTX's spot orders name the account, whose number is asked for first. Elsewhere the answer is empty."""
+ANSWERS: Final[Mapping[str, object]] = {
+    "htx": {"status": "ok", "data": [{"id": "44234548", "type": "spot"}]},
+    "okx": {"code": "0", "data": []},
+}
+"""HTX's spot orders name the account, whose number is asked for first; OKX is asked for its algo orders before the
+others. Elsewhere the answer is empty.
+"""
 
 DEEPER: Final = {"/api/v1/level2/depth20": "/api/v1/level2/depth100"}
 """KuCoin's paths of books, by depth: ours asks for the deepest, in which the answer is cut."""
@@ -137,7 +142,7 @@ OURS: Final[Mapping[str, frozenset[str]]] = {
     "fetchMyTrades": frozenset({"limit", "pageSize", "size"}),  # a whole page, of which the first are taken
     "fetchOrders": frozenset({"limit"}),
     "fetchClosedOrders": frozenset({"limit"}),
-    "fetchOpenOrders": frozenset({"limit"}),  # there is no limit
+    "fetchOpenOrders": frozenset({"limit", "ordType"}),  # there is no limit; of OKX's algo orders those that fra has
     "fetchTickers": frozenset({"symbols", "symbol"}),  # one request for all, of which some are taken
     "fetchTrades": frozenset({"size"}),
     "fetchFundingRateHistory": frozenset({"limit"}),  # HTX: a whole page, whose settlements tell the intervals

@@ -1,7 +1,8 @@
 """Every exchange of ccxt behind fra's interface."""
 
+from fra.adapters.ccxt.binance import BinanceCCXT
 from fra.adapters.ccxt.capabilities import capabilities
-from fra.adapters.ccxt.exchanges import OKXCCXT, BinanceCCXT, BybitCCXT
+from fra.adapters.ccxt.exchanges import OKXCCXT, BybitCCXT
 from fra.adapters.ccxt.funding import Interval, worded
 from fra.adapters.ccxt.htx import HTXCCXT
 from fra.adapters.ccxt.more_exchanges import MEXCCCXT, BitfinexCCXT, BitgetCCXT, CryptoComCCXT, GateCCXT, KuCoinCCXT

@@ -1,180 +1,57 @@
-"""The four exchanges that have native adapters, too: one row of differences each, and what ccxt misreads."""
+"""OKX and Bybit through ccxt: one row of differences each, and what ccxt misreads."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import ClassVar, Final
 
 import attrs
 
-from fra.adapters.ccxt import codes, sequences, urls
+from fra.adapters.ccxt import codes, convert, sequences, urls
+from fra.adapters.ccxt.algos import Algo, AlgoOrders, joined
 from fra.adapters.ccxt.convert import Raw, moment
-from fra.adapters.ccxt.funding import Interval, apart, outdated, worded
+from fra.adapters.ccxt.funding import Interval, apart, worded
 from fra.adapters.ccxt.numbers import number, plain, positive
 from fra.adapters.ccxt.plugin import CCXTAdapter
-from fra.adapters.ccxt.sockets import drop
-from fra.adapters.ccxt.venue import INVERSE, LETTERS, SWAPS, Venue
+from fra.adapters.ccxt.venue import LETTERS, SWAPS, Venue
 from fra.core import (
     Balance,
     ClientOrderIdRule,
-    ExchangeAuthError,
-    ExchangeError,
     Fill,
     FundingPayment,
     IntervalSource,
     MarketKind,
     Operation,
     Order,
+    OrderNotFound,
     OrderRequest,
+    OrderStatus,
     OrderType,
-    PermissionDenied,
-    Position,
+    PositionSide,
     Side,
     Symbol,
+    TimeInForce,
 )
 
 _LINEAR: Final = (MarketKind.LINEAR_SWAP,)
 _INVERSE: Final = (MarketKind.INVERSE_SWAP,)
 _SPOT: Final = (MarketKind.SPOT,)
-_DEFAULT: Final = timedelta(hours=8)
-_KEY_OR_RIGHT: Final = "-2015"
 
 
-class BinanceCCXT(CCXTAdapter):
-    """Binance through ccxt: spot, USD-M and COIN-M perpetual swaps."""
-
-    venue = Venue(
-        id="binance",
-        display_name="Binance",
-        markets={"spot": _SPOT, "usdm": _LINEAR, "coinm": _INVERSE},
-        types={"spot": "spot", "usdm": "linear", "coinm": "inverse"},
-        wallets={
-            "spot": {"type": "spot"},
-            "usdm": {"type": "swap", "subType": "linear"},
-            "coinm": {"type": "swap", "subType": "inverse"},
-        },
-        wallet_of={"spot": "spot", "usdm": "usdm", "coinm": "coinm"},
-        client_order_id_rule=ClientOrderIdRule(32, LETTERS),
-        by_client_id="param",
-        base_amount_buys={},
-        interval_source=IntervalSource.REPORTED,
-        candles_in_contracts=INVERSE,
-        candle_volume={MarketKind.INVERSE_SWAP: (5, "v")},
-        codes=codes.BINANCE,
-        words=codes.BINANCE_WORDS,
-        unchanged=frozenset({"-4046", "-4059"}),
-        point=urls.binance,
-        settings={"options": {"warnOnFetchOpenOrdersWithoutSymbol": False}},
-        book_depths={
-            "spot": (5000, 1000, 500, 100),
-            "usdm": (1000, 500, 100, 50, 20, 10, 5),
-            "coinm": (1000, 500, 100, 50, 20, 10, 5),
-        },
-    )
-
-    _intervals: Mapping[str, timedelta | None] = {}
-    _learnt_ms: int | None = None
-
-    async def learn_intervals(self, symbols: Sequence[Symbol]) -> None:
-        """Binance lists adjusted intervals only, in a call of its own; the list is asked for each ten minutes and after
-        each full hour.
-        """
-        now = self.context.now_ms()
-        if not outdated(self._learnt_ms, now):
-            return
-        if any(symbol.kind.is_swap and not symbol.inverse for symbol in symbols):
-            try:
-                rows = await self.call("fetch_funding_intervals", params={"subType": "linear"})
-            except ExchangeError as error:
-                self.report(error, "funding intervals")  # the rate is still worth having
-                return
-            self._intervals = {name: worded(row.get("interval")) for name, row in rows.items()}
-            self._learnt_ms = now
-
-    def adjust(self, client: Any) -> None:
-        """Of a user stream that is refused ccxt takes its note away twice, and dies of the second. It does not hear
-        that a listen key has expired.
-        """
-        handle = client.handle_ws_error
-
-        def handle_ws_error(socket: Any, message: Any) -> None:
-            noted = dict(socket.subscriptions)
-            handle(socket, message)
-            socket.subscriptions |= {name: note for name, note in noted.items() if note is True}
-
-        client.handle_ws_error = handle_ws_error
-        hear = client.handle_message
-
-        def handle_message(socket: Any, message: Any) -> None:
-            if isinstance(message, dict) and message.get("e") == "listenKeyExpired":
-                for kind in ("linear", "inverse"):
-                    client.options[kind] = {**(client.options.get(kind) or {}), "lastAuthenticatedTime": 0}
-                if self.pumps is not None:
-                    self.pumps.spawn(drop(socket, client), name="a listen key that expired")
-                return
-            hear(socket, message)
-
-        client.handle_message = handle_message
-
-    def trigger_params(self, request: OrderRequest, symbol: Symbol) -> dict[str, object] | None:
-        """Binance, Spot, "New Order": conditional orders are types of orders there, and stay what they are."""
-        if symbol.kind is not MarketKind.SPOT or request.trigger_price is None:
-            return None
-        if request.post_only:  # ccxt would leave the trigger out and send it at once
-            raise self._cannot("a conditional order cannot be post-only there")
-        name = "stopLossPrice" if request.type is OrderType.STOP else "takeProfitPrice"
-        return {name: plain(request.trigger_price)}
-
-    def order(self, raw: Raw, symbol: Symbol) -> Order:
-        """Of a market order that was triggered ccxt gives the average for the price."""
-        made, info = super().order(raw, symbol), raw.get("info") or {}
-        bare = symbol.kind is MarketKind.SPOT and (info.get("type") or info.get("o")) in ("STOP_LOSS", "TAKE_PROFIT")
-        return attrs.evolve(made, price=None) if bare else made
-
-    def failure(self, error: Exception, what: str = "") -> ExchangeError:
-        """-2015 is a wrong key or a missing right: of a key that was good before it is no wrong key."""
-        made = super().failure(error, what)
-        if made.code != _KEY_OR_RIGHT:
-            return made
-        known = self.client.options.get("hasAlreadyAuthenticatedSuccessfully")
-        kind = PermissionDenied if known else ExchangeAuthError
-        return kind(made.message, exchange=made.exchange, code=made.code, response=made.response)
-
-    def funding_interval(self, raw: Raw, symbol: Symbol) -> Interval:
-        """Binance, USD-M, "Get Funding Rate Info": symbols that it does not list settle each 8 hours."""
-        if symbol.inverse or self._learnt_ms is None:
-            return None
-        if symbol.name not in self._intervals:
-            return _DEFAULT, IntervalSource.VENUE_DEFAULT
-        found = self._intervals[symbol.name]
-        return None if found is None else (found, IntervalSource.REPORTED)
-
-    async def get_positions(self, symbol: Symbol | None = None) -> list[Position]:
-        """Binance, USD-M, "Position Information V3" says no leverage and "Symbol Configuration" does: one more request
-        where there is a position without one. It stays unknown where that fails.
-        """
-        found = await super().get_positions(symbol)
-        bare = {position.symbol: self.symbol(position.symbol) for position in found if position.leverage is None}
-        linear = {one.venue_id: name for name, one in bare.items() if not one.inverse}
-        if not linear:
-            return found
-        asked = {"symbol": next(iter(linear))} if len(linear) == 1 else {}
-        try:
-            rows = await self.call("fapiPrivateGetSymbolConfig", params=asked)
-        except ExchangeError as error:
-            self.report(error, "the leverage of positions")
-            return found
-        told = {
-            linear[row["symbol"]]: positive(row.get("leverage"))
-            for row in rows
-            if isinstance(row, dict) and row.get("symbol") in linear
-        }
-        return [attrs.evolve(one, leverage=one.leverage or told.get(one.symbol)) for one in found]
+_ALGO: Final = "conditional"
+"""OKX's ``ordType`` of one-way stop losses and take profits; its other algo orders are not shown."""
+_OF_STOP: Final = "7"
+_ALGO_STATES: Final[Mapping[str, OrderStatus]] = {
+    "live": OrderStatus.OPEN,
+    "pause": OrderStatus.OPEN,
+    "canceled": OrderStatus.CANCELED,
+    "order_failed": OrderStatus.REJECTED,
+}
+"""OKX, "Algo orders channel". Of one that was triggered its ordinary order has the say."""
 
 
-class OKXCCXT(CCXTAdapter):
+class OKXCCXT(AlgoOrders):
     """OKX through ccxt: spot and perpetual swaps."""
 
     venue = Venue(
@@ -200,6 +77,123 @@ class OKXCCXT(CCXTAdapter):
         book_depths=(400,),
     )
     missing = frozenset((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind)
+    open_algo_params: ClassVar[Mapping[str, object]] = {"trigger": True, "ordType": _ALGO}
+
+    def refused(self, answer: object) -> bool:
+        """OKX, "Place algo order": what is refused may stand under the code 0."""
+        rows = answer.get("data") if isinstance(answer, dict) else None
+        codes = [row.get("sCode") for row in rows or () if isinstance(row, dict)] if isinstance(rows, list) else []
+        wrong = next((code for code in codes if code not in (None, "", "0")), None)
+        if wrong is not None:
+            self.client.throw_exactly_matched_exception(self.client.exceptions["exact"], wrong, str(answer))
+        return wrong is not None
+
+    # --- algo orders
+
+    def keeps_apart(self, symbol: Symbol) -> bool:
+        return True
+
+    def user_scopes(self, flag: str) -> list[dict[str, object]]:
+        """Algo orders have a channel of their own."""
+        made = super().user_scopes(flag)
+        return [*made, *({**one, "trigger": True} for one in made)] if flag == "watchOrders" else made
+
+    def trigger_params(self, request: OrderRequest, symbol: Symbol) -> dict[str, object] | None:
+        """OKX, "Place algo order": a one-way stop loss or take profit. Its client order id has a name of its own, which
+        ccxt does not know; and ccxt has spot ones bought and sold on margin.
+        """
+        if request.trigger_price is None:
+            return None
+        if request.time_in_force is not TimeInForce.GTC or request.post_only:
+            raise self._cannot("a conditional order becomes a plain one there", "send it GTC and not post-only")
+        name = "stopLossPrice" if request.type is OrderType.STOP else "takeProfitPrice"
+        params: dict[str, object] = {name: plain(request.trigger_price), "algoClOrdId": request.client_order_id}
+        return params | ({"tdMode": "cash"} if symbol.kind is MarketKind.SPOT else {})
+
+    def position_params(self, request: OrderRequest) -> dict[str, object]:
+        """Of conditional orders of hedge mode ccxt writes the side of a position that is closed, whatever is meant."""
+        made = super().position_params(request)
+        if request.trigger_price is None or request.position_side is PositionSide.NET:
+            return made
+        return {"positionSide": request.position_side.value}
+
+    def algo(self, raw: Raw, symbol: Symbol) -> Algo | None:
+        """OKX, "Get algo order details" and "Algo orders channel"."""
+        info = raw.get("info") or {}
+        if info.get("ordType") != _ALGO or not info.get("algoId"):
+            return None
+        status = _ALGO_STATES.get(str(info.get("state")), OrderStatus.UNKNOWN)
+        made = attrs.evolve(
+            convert.order({**raw, "clientOrderId": info.get("algoClOrdId")}, symbol, status=status),
+            price=positive(info.get("slOrdPx") if info.get("slTriggerPx") else info.get("tpOrdPx")),
+            time_in_force=TimeInForce.GTC,
+            post_only=False,
+            reason=f"OKX could not place it: {info.get('failCode')}" if status is OrderStatus.REJECTED else None,
+        )
+        children = info.get("ordIdList") or ([info["ordId"]] if info.get("ordId") else [])
+        return Algo(made, str(children[0]) if len(children) == 1 else None)
+
+    def child_id(self, raw: Raw) -> str | None:
+        return (raw.get("info") or {}).get("ordId") or None
+
+    def came_of(self, raw: Raw) -> str | None:
+        info = raw.get("info") or {}
+        return info.get("algoId") or None if info.get("source") == _OF_STOP else None
+
+    def named(self, rows: Iterable[Raw]) -> list[tuple[Raw, Symbol]]:
+        """Algo orders of other kinds are left out, and of those that were triggered their ordinary orders tell."""
+        found = []
+        for raw, symbol in super().named(rows):
+            info = raw.get("info") or {}
+            if not isinstance(info, dict) or "actualSz" not in info:
+                found.append((raw, symbol))
+            elif info.get("ordType") == _ALGO:
+                if info.get("state") in _ALGO_STATES:
+                    found.append((raw, symbol))
+                else:
+                    self.order(raw, symbol)  # which takes note of it
+        return found
+
+    async def get_order(
+        self, order_id: str | None = None, symbol: Symbol | None = None, *, client_order_id: str | None = None
+    ) -> Order:
+        return await self._learnt(await super().get_order(order_id, symbol, client_order_id=client_order_id))
+
+    async def get_order_history(
+        self,
+        symbol: Symbol | None = None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int | None = None,
+    ) -> list[Order]:
+        """Algo orders that were never triggered are not among them."""
+        found = await super().get_order_history(symbol, since=since, until=until, limit=limit)
+        return [await self._learnt(order) for order in found]
+
+    async def _learnt(self, order: Order) -> Order:
+        """An order that came of an algo order which is not known yet, with the type and trigger price of that."""
+        if not self.conditionals.missing(order.symbol, order.id):
+            return order
+        try:
+            return joined(order, (await self._algo(order.id, self.symbol(order.symbol), None)).order)
+        except OrderNotFound:
+            return order
+
+    # --- what ccxt misreads
+
+    def order(self, raw: Raw, symbol: Symbol) -> Order:
+        """ccxt gives the id of an algo order to all that came of it."""
+        made, info = super().order(raw, symbol), raw.get("info") or {}
+        algo_id = info.get("algoId")
+        if not algo_id or not info.get("ordId") or info.get("ordType") == _ALGO:
+            return made
+        if self.came_of(raw) is None:
+            return attrs.evolve(made, id=str(info["ordId"]))
+        if self.conditionals.knows(symbol.name, algo_id):
+            return made
+        self.conditionals.miss(symbol.name, algo_id)
+        return attrs.evolve(made, client_order_id=info.get("algoClOrdId") or None)
 
     def funding_interval(self, raw: Raw, symbol: Symbol) -> Interval:
         """OKX, "Get funding rate": the distance between the settlements that it tells. ccxt knows few of these by name,

@@ -295,6 +295,12 @@ class CCXTTrading(CCXTAccount):
             else:
                 asked = order_id = (await self._search(None, symbol, client_order_id)).id
         await self.call("cancel_order", asked, symbol.name if symbol else None, params=params, urgent=True)
+        return await self.what_became(order_id, symbol, client_order_id)
+
+    async def what_became(
+        self, order_id: str | None, symbol: Symbol | None, client_order_id: str | None = None
+    ) -> Order:
+        """An order after its cancel was accepted. Raises ExchangeError where that is not known."""
         try:
             return await self.get_order(order_id, symbol, client_order_id=client_order_id)
         except ExchangeError as error:
@@ -312,7 +318,7 @@ class CCXTTrading(CCXTAccount):
         for name in dict.fromkeys(order.symbol for order in before):
             here = [order for order in before if order.symbol == name]
             if self.client.has.get("cancelAllOrders"):
-                await self.call("cancel_all_orders", name, urgent=True)
+                await self.cancel_each(self.symbol(name))
                 cancelled += [await self.get_order(order.id, self.symbol(name)) for order in here]
             else:
                 for order in here:
@@ -321,6 +327,10 @@ class CCXTTrading(CCXTAccount):
                     except OrderNotFound:
                         continue  # it ended by itself
         return [order for order in cancelled if order.status is OrderStatus.CANCELED]
+
+    async def cancel_each(self, symbol: Symbol) -> None:
+        """A hook: cancel every open order of a symbol by ccxt's method for that."""
+        await self.call("cancel_all_orders", symbol.name, urgent=True)
 
     async def get_open_orders(self, symbol: Symbol | None = None) -> list[Order]:
         if symbol is not None:
