@@ -271,6 +271,7 @@ def make_client(
     client.fra_news, client.fra_refused, client.fra_broken = news, refused, broken
     client.has = {**client.has, "fetchCurrencies": False}  # a private call on most venues, and not needed
     client.options["maxRetriesOnFailure"] = 0
+    client.timeout_on_exit = 0  # aiohttp waits by itself until what was open is closed
     for name, snapshot in (("watchPositions", "PositionsSnapshot"), ("watchBalance", "BalanceSnapshot")):
         told = client.options.get(name)
         nothing = {f"{verb}{snapshot}": False for verb in ("fetch", "await")}  # the account is asked for by UserFeed
