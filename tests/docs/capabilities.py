@@ -15,6 +15,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from ccxt_local import LocalContext  # noqa: E402 - found by the line above
+from order_forms import FORMS, refused  # noqa: E402
 
 from fra.core import (  # noqa: E402
     ExchangeCapabilities,
@@ -37,6 +38,10 @@ empty raises `NotSupported` before anything is sent.
 **S** spot, **L** linear and **I** inverse perpetual swaps. `~` is polled, not streamed; how often
 stands below the table. An adapter on ccxt declares what ccxt has for it, less what was found not to work. What is built
 on other exchanges can do what those can: `proxy` what its target can, `aggregated` what any of its members can.
+
+The second table of each group is of orders, and is found by trying: an order of each kind is given to an adapter that
+reaches nobody, and where that says `NotSupported` the cell is empty. Stops and take-profits with a price become limit
+orders, those without one market orders.
 """
 
 
@@ -51,6 +56,13 @@ async def matrix(registry: PluginRegistry, name: str) -> ExchangeCapabilities:
         return plugin.capabilities
     finally:
         await plugin.disconnect()
+
+
+async def taken(registry: PluginRegistry, name: str, made: ExchangeCapabilities) -> Mapping[str, str]:
+    """Kind of order → the market kinds in which it is not refused before anything is sent."""
+    kinds = [kind for kind in LETTERS if made.support(Operation.CREATE_ORDER, kind)]
+    no = await refused(registry.get_plugin_class(name), name, kinds)
+    return {form: " ".join(LETTERS[kind] for kind in kinds if kind not in no[form]) for form in FORMS}
 
 
 def groups(registry: PluginRegistry) -> Mapping[str, Sequence[str]]:
@@ -90,13 +102,15 @@ def polled(name: str, made: ExchangeCapabilities) -> list[str]:
     return [f"- {name}: `{what}` {' '.join(kinds)} {how}" for (what, how), kinds in sorted(cadences.items(), key=str)]
 
 
-def table(title: str, matrices: Mapping[str, ExchangeCapabilities]) -> str:
-    """One table: operations × adapters."""
+def table(title: str, matrices: Mapping[str, ExchangeCapabilities], orders: Mapping[str, Mapping[str, str]]) -> str:
+    """Two tables: operations × adapters, and kinds of orders × adapters."""
     lines = [f"## {title}", "", f"| operation | {' | '.join(matrices)} |", f"|---|{'---|' * len(matrices)}"]
     lines += [
         f"| `{operation.value}` | {' | '.join(cell(made, operation) for made in matrices.values())} |"
         for operation in Operation
     ]
+    lines += ["", f"| order | {' | '.join(matrices)} |", f"|---|{'---|' * len(matrices)}"]
+    lines += [f"| {form} | {' | '.join(orders[name][form] for name in matrices)} |" for form in FORMS]
     notes = [line for name, made in matrices.items() for line in polled(name, made)]
     return "\n".join(lines + (["", *notes] if notes else []))
 
@@ -107,7 +121,9 @@ async def document() -> str:
     parts = [HEAD.rstrip()]
     for title, names in groups(registry).items():
         if names:
-            parts.append(table(title, {name: await matrix(registry, name) for name in names}))
+            matrices = {name: await matrix(registry, name) for name in names}
+            orders = {name: await taken(registry, name, made) for name, made in matrices.items()}
+            parts.append(table(title, matrices, orders))
     return "\n\n".join(parts) + "\n"
 
 
