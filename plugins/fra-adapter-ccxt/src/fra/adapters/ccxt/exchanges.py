@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -140,19 +140,25 @@ class OKXCCXT(AlgoOrders):
         info = raw.get("info") or {}
         return info.get("algoId") or None if info.get("source") == _OF_STOP else None
 
-    def named(self, rows: Iterable[Raw]) -> list[tuple[Raw, Symbol]]:
-        """Algo orders of other kinds are left out, and of those that were triggered their ordinary orders tell."""
-        found = []
-        for raw, symbol in super().named(rows):
-            info = raw.get("info") or {}
-            if not isinstance(info, dict) or "actualSz" not in info:
-                found.append((raw, symbol))
-            elif info.get("ordType") == _ALGO:
-                if info.get("state") in _ALGO_STATES:
-                    found.append((raw, symbol))
-                else:
-                    self.order(raw, symbol)  # which takes note of it
-        return found
+    def adjust(self, client: Any) -> None:
+        """Of algo orders those are told that wait or ended waiting: of triggered ones their ordinary orders tell."""
+        handle = client.handle_orders
+
+        def handle_orders(socket: Any, message: Any) -> None:
+            if message["arg"]["channel"] == "orders-algo":
+                message = {**message, "data": [row for row in message["data"] if self._waits(client, row)]}
+            handle(socket, message)
+
+        client.handle_orders = handle_orders
+
+    def _waits(self, client: Any, row: Mapping[str, Any]) -> bool:
+        if row.get("ordType") != _ALGO:
+            return False
+        raw = client.parse_order(row)
+        symbol = self.symbols.get(str(raw.get("symbol")))
+        if symbol is not None:
+            self.order(raw, symbol)  # which takes note of it
+        return row.get("state") in _ALGO_STATES
 
     async def get_order(
         self, order_id: str | None = None, symbol: Symbol | None = None, *, client_order_id: str | None = None
