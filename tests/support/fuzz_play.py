@@ -11,8 +11,8 @@ from typing import Final
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-INPUTS: Final = int(os.environ.get("FRA_FUZZ_INPUTS", "1000"))
-"""Inputs for each parser. The first thousand are the same every time."""
+INPUTS: Final = int(os.environ.get("FRA_FUZZ_INPUTS", "400"))
+"""Inputs for each parser. The first are the same every time, however many follow."""
 BATCH: Final = 50
 """Inputs that hypothesis draws as one: drawing a single one costs more than most parsers do."""
 SIZE: Final = 24
