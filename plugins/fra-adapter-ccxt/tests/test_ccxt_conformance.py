@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from ccxt_again import UNHURRIED
 from conformance import emulated
 
 from fra.testkit import Conformance, VenueUnderTest
@@ -17,7 +18,7 @@ class TestBinanceThroughCCXT(Conformance):
 
     @asynccontextmanager
     async def venue(self) -> AsyncIterator[VenueUnderTest]:
-        async with emulated("binance", plugin="binance_ccxt") as venue:
+        async with emulated("binance", plugin="binance_ccxt", options={"ccxt": UNHURRIED}) as venue:
             yield venue
 
 
