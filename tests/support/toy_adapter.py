@@ -27,6 +27,7 @@ from fra.core import (
     ExchangePluginInterface,
     ExchangeRateLimitError,
     Fill,
+    FundingPayment,
     FundingRate,
     Health,
     InsufficientFunds,
@@ -65,12 +66,8 @@ from fra.core import (
 SWAP: Final = MarketKind.LINEAR_SWAP
 LEFT_OUT: Final = frozenset(
     (
-        Operation.GET_TICKERS,
-        Operation.GET_FUNDING_PAYMENTS,
-        Operation.SET_LEVERAGE,
         Operation.SET_MARGIN_MODE,
         Operation.SET_POSITION_MODE,
-        Operation.CANCEL_ALL_ORDERS,
         *(operation for operation in Operation if operation.value.startswith("get_key")),
     )
 )
@@ -160,6 +157,9 @@ class ToyAdapter(ExchangePluginInterface):
             raise ExchangeConnectionError(f"{path} has no answer: {type(error).__name__}", sent=sent) from None
         if response.status != 200:
             self.refuse(response.status, text, response.headers.get("Retry-After"), headers)
+        return self.parse(text, path)
+
+    def parse(self, text: str, path: str) -> Any:
         try:
             return json.loads(text)
         except ValueError:
@@ -229,6 +229,9 @@ class ToyAdapter(ExchangePluginInterface):
         prices = {key: Decimal(row[key]) for key in ("bid", "ask", "last", "high", "low")}
         volume, turnover = self.amount(row["contracts"], symbol), Decimal(row["turnover"])
         return Ticker(symbol.name, self.context.now_ms(), row["time"], volume=volume, quote_volume=turnover, **prices)
+
+    async def get_tickers(self, symbols: Sequence[Symbol] | None = None) -> Sequence[Ticker]:
+        return [await self.get_ticker(symbol) for symbol in symbols or await self.get_symbols()]
 
     async def get_trades(self, symbol: Symbol, *, limit: int | None = None) -> Sequence[Trade]:
         rows = await self.ask("GET", "/trades")
@@ -331,6 +334,22 @@ class ToyAdapter(ExchangePluginInterface):
             client_order_id=row["client"],
         )  # fmt: skip
 
+    async def get_funding_payments(self, symbol: Symbol | None = None, **page: Any) -> Sequence[FundingPayment]:
+        one = symbol or (await self.get_symbols())[0]
+        return [self.payment(row, one) for row in (await self.ask("GET", "/payments", signed=True))[::-1]]
+
+    def payment(self, row: Any, symbol: Symbol) -> FundingPayment:
+        return FundingPayment(
+            symbol=symbol.name, asset=symbol.quote, amount=Decimal(row["amount"]), timestamp_ms=row["time"]
+        )
+
+    async def set_leverage(self, symbol: Symbol, leverage: Decimal) -> None:
+        try:
+            await self.ask("POST", "/leverage", signed=True, leverage=plain(leverage))
+        except ExchangeAPIError as error:
+            if error.code != "40310":  # it is so already
+                raise
+
     # --- orders
 
     async def create_order(self, request: OrderRequest, symbol: Symbol) -> Order:
@@ -338,7 +357,7 @@ class ToyAdapter(ExchangePluginInterface):
         assert request.amount is not None
         terms = {
             "client": request.client_order_id,
-            "price": plain(request.price or Decimal(0)),
+            "price": self.asked_price(request),
             "contracts": plain(self.contracts(request.amount, symbol)),
             "tif": self.lives(request),
             "post": self.rests(request),
@@ -351,6 +370,10 @@ class ToyAdapter(ExchangePluginInterface):
         except ExchangeConnectionError as error:
             raise OrderOutcomeUnknown(str(error), client_order_id=terms["client"]) from error
 
+    def asked_price(self, request: OrderRequest) -> str | None:
+        """None for a market order."""
+        return None if request.price is None else plain(request.price)
+
     def lives(self, request: OrderRequest) -> str:
         return request.time_in_force.value.lower()
 
@@ -361,13 +384,13 @@ class ToyAdapter(ExchangePluginInterface):
         return Order(
             symbol=symbol.name,
             side=Side.BUY,
-            type=OrderType.LIMIT,
+            type=OrderType.LIMIT if row["price"] else OrderType.MARKET,
             status=STATES[row["state"]],
             id=row["id"],
             client_order_id=row["client"],
             amount=self.amount(row["contracts"], symbol),
             filled=self.amount(row["filled"], symbol),
-            price=Decimal(row["price"]),
+            price=Decimal(row["price"]) if row["price"] else None,
             time_in_force=TimeInForce(row["tif"].upper()),
             created_ms=row["time"],
             timestamp_ms=row["time"],
@@ -384,6 +407,10 @@ class ToyAdapter(ExchangePluginInterface):
     ) -> Order:
         one = symbol or (await self.get_symbols())[0]
         return self.order(await self.ask("DELETE", "/order", signed=True, id=order_id, client=client_order_id), one)
+
+    async def cancel_all_orders(self, symbol: Symbol | None = None) -> Sequence[Order]:
+        one = symbol or (await self.get_symbols())[0]
+        return [self.order(row, one) for row in await self.ask("DELETE", "/orders", signed=True)]
 
     async def get_open_orders(self, symbol: Symbol | None = None) -> Sequence[Order]:
         one = symbol or (await self.get_symbols())[0]
@@ -429,8 +456,30 @@ class ToyAdapter(ExchangePluginInterface):
         self.streams.add(made)
         return made.source
 
+    def lost(self, stream: Stream, failure: ExchangeConnectionError) -> None:
+        """A connection of a stream is gone."""
+        if isinstance(stream.take, Book):
+            stream.take.lost(stream.source)
+        stream.source.set_status(StreamStatus.RECOVERING, failure)
+        if stream.lossless:
+            self.missed(stream.source)
+
+    def missed(self, source: StreamSource[Any]) -> None:
+        source.gap(StreamGap("trades may be missing"))
+
+    def survives(self, error: Exception) -> bool:
+        """Whether a stream goes on after what it could not make anything of."""
+        return True
+
     def minds_gaps(self) -> bool:
         return True
+
+    def levels(self, row: Any, symbol: Symbol) -> tuple[tuple[PriceLevel, ...], tuple[PriceLevel, ...]]:
+        """The levels of a message of the book's stream."""
+        return self.sides(row, symbol)
+
+    def best_first(self, bids: tuple[PriceLevel, ...], asks: tuple[PriceLevel, ...]) -> Levels:
+        return Levels((tuple(sorted(bids, reverse=True)), tuple(sorted(asks))))
 
     def staleness(self) -> float | None:
         assert isinstance(self.options, ToyOptions)
@@ -455,15 +504,20 @@ class Book:
             self.rows = ({}, {})
         elif row["prev"] != self.sequence and self.adapter.minds_gaps():
             raise ExchangeConnectionError("an update of the book is missing")
-        for side, levels in zip(self.rows, self.adapter.sides(row, self.symbol), strict=True):
+        for side, levels in zip(self.rows, self.adapter.levels(row, self.symbol), strict=True):
             side.update(levels)
         self.sequence = row["seq"]
         source.publish(self.view())
 
     def view(self, *, valid: bool = True) -> BookView:
         bids, asks = (tuple(PriceLevel(*level) for level in side.items()) for side in self.rows)
-        levels = Levels((tuple(sorted(bids, reverse=True)), tuple(sorted(asks))))
-        return BookView(self.symbol.name, levels, self.adapter.context.now_ms(), sequence=self.sequence, valid=valid)
+        return BookView(
+            self.symbol.name,
+            self.adapter.best_first(bids, asks),
+            self.adapter.context.now_ms(),
+            sequence=self.sequence,
+            valid=valid,
+        )
 
 
 class Stream:
@@ -489,13 +543,12 @@ class Stream:
                 await self.once()
             except (aiohttp.ClientError, ExchangeError, ValueError, KeyError) as error:
                 failure = ExchangeConnectionError(f"the socket broke: {error}")
+                if not self.adapter.survives(error):
+                    self.source.fail(failure)
+                    return
             else:
                 failure = ExchangeConnectionError("the socket was closed")
-            if isinstance(self.take, Book):
-                self.take.lost(self.source)
-            self.source.set_status(StreamStatus.RECOVERING, failure)
-            if self.lossless:
-                self.source.gap(StreamGap("trades may be missing"))
+            self.adapter.lost(self, failure)
             await asyncio.sleep(RETRY_S)
 
     async def once(self) -> None:

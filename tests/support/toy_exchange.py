@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -13,7 +14,7 @@ from typing import Any
 import attrs
 
 from fra.core import Symbol
-from fra.testkit import Answer, Asked, Faults, ScriptedSocket, ScriptedVenue, VenueUnderTest
+from fra.testkit import Answer, Asked, Faults, Refusal, ScriptedSocket, ScriptedVenue, VenueUnderTest
 
 KEY, SECRET = "the-toy-api-key", "the-toy-secret-key"
 MARKET = {"id": "BTC-SWAP", "base": "BTC", "quote": "USDT", "tick": "0.1", "size": "0.01"}
@@ -40,14 +41,16 @@ class ToyExchange:
         self.orders: dict[str, dict[str, Any]] = {}
         self.fills: list[dict[str, Any]] = []
         self._numbers = itertools.count(1)
-        self._trades = itertools.count(1000)
+        self._trade_ids = itertools.count(1000)
+        self.trades = deque((self.trade(990 + number, 10 - number) for number in range(10)), maxlen=300)
         self._position = Decimal(0)
+        self._leverage = "1"
         public = {
             "/time": lambda asked: {"time": now_ms()},
             "/markets": lambda asked: [MARKET],
             "/book": lambda asked: self.book(),
             "/ticker": lambda asked: self.ticker(),
-            "/trades": lambda asked: [self.trade(999 - back, back) for back in range(10)],
+            "/trades": lambda asked: [*self.trades][::-1],
             "/klines": self.klines,
             "/funding": lambda asked: self.funding(),
             "/funding/history": self.settlements,
@@ -55,12 +58,15 @@ class ToyExchange:
         private = {
             "GET /balance": lambda asked: [{"coin": "USDT", "free": "90000", "total": "100000"}],
             "GET /positions": lambda asked: self.positions(),
+            "GET /payments": lambda asked: self.payments(),
+            "POST /leverage": self.leverage,
             "GET /fills": lambda asked: self.fills[::-1],
             "GET /order": self.order,
             "GET /orders": lambda asked: [row for row in self.orders.values() if row["state"] == "open"],
             "GET /orders/history": lambda asked: [row for row in self.orders.values() if row["state"] != "open"][::-1],
             "POST /order": self.place,
             "DELETE /order": self.cancel,
+            "DELETE /orders": self.cancel_all,
         }
         for path, script in public.items():
             venue.answer(f"GET {path}", script)
@@ -125,6 +131,17 @@ class ToyExchange:
     def positions(self) -> list[dict[str, Any]]:
         return [{"market": MARKET["id"], "contracts": str(self._position)}] if self._position else []
 
+    def payments(self) -> list[dict[str, Any]]:
+        last = now_ms() // HOUR_MS * HOUR_MS
+        return [{"amount": "-0.5", "time": last - back * HOUR_MS} for back in range(3)]
+
+    def leverage(self, asked: Asked) -> Any:
+        wanted = str(asked.params["leverage"])
+        if wanted == self._leverage:
+            return Answer({"code": 40310, "message": "the leverage is so already"}, 400)
+        self._leverage = wanted
+        return {"leverage": wanted}
+
     def order(self, asked: Asked) -> Any:
         found = self._find(asked)
         return found if found is not None else Answer({"code": 40400, "message": "no such order"}, 404)
@@ -137,7 +154,7 @@ class ToyExchange:
         row: dict[str, Any] = dict(asked.params)
         if any(other["client"] == row["client"] for other in self.orders.values()):
             return Answer({"code": 40900, "message": "this client id is used"}, 409)
-        price, contracts = Decimal(row["price"]), Decimal(row["contracts"])
+        price, contracts = Decimal(row["price"] or ASKS[-1][0]), Decimal(row["contracts"])
         if price * contracts * SIZE > 90_000:
             return Answer({"code": 40200, "message": "not enough"}, 402)
         takes = price >= Decimal(ASKS[0][0])
@@ -175,6 +192,13 @@ class ToyExchange:
         await self._tell({"topic": "user", "order": dict(row)})
         return dict(row)
 
+    async def cancel_all(self, asked: Asked) -> list[dict[str, Any]]:
+        open_ = [row for row in self.orders.values() if row["state"] == "open"]
+        for row in open_:
+            row["state"] = "cancelled"
+            await self._tell({"topic": "user", "order": dict(row)})
+        return open_
+
     async def _tell(self, message: dict[str, Any]) -> None:
         await self.venue.push("user", message)
 
@@ -192,15 +216,14 @@ class ToyExchange:
             await socket.send(first.get(topic, {"topic": "subscribed"}))
 
     async def move(self) -> None:
-        """A step every few milliseconds, for as long as anybody listens."""
+        """A step every few milliseconds."""
         while True:
             await asyncio.sleep(_STEP_S)
-            if not self.venue.sockets:
-                continue
             if not self.held:
                 self.sequence += 1
                 await self.venue.push("book", {"topic": "book", **self.delta()})
-            await self.venue.push("trades", self.trade(next(self._trades)))
+            self.trades.append(self.trade(next(self._trade_ids)))
+            await self.venue.push("trades", self.trades[-1])
             await self.venue.push("ticker", {"topic": "ticker", **self.ticker()})
             await self.venue.push("klines", self.kline(now_ms() // MINUTE_MS * MINUTE_MS))
 
@@ -212,8 +235,13 @@ class ToyExchange:
             self.held = False
             self.venue.restore()
 
-        switches = self.venue.faults(order="POST /order", book=lambda symbol: "book")
+        switches = self.venue.faults(order="POST /order", book=lambda symbol: "book", refusal=refused)
         return attrs.evolve(switches, restore=restore, hold_book=hold)
+
+
+def refused(status: int) -> Refusal:
+    """How the exchange words a refusal."""
+    return Refusal(f"{status}00", {"code": status * 100, "message": f"the exchange says no ({status})"})
 
 
 def _page(times: list[int], asked: Asked) -> list[int]:
@@ -243,7 +271,7 @@ async def toy_exchange() -> AsyncIterator[VenueUnderTest]:
                 faults=toy.faults(),
                 stale_after=STALE_AFTER,
                 retry_after=STALE_AFTER,
-                patience=3.0,
+                patience=1.5,
             )
         finally:
             moving.cancel()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fra.testkit.certificate import Certificate
     from fra.testkit.conformance import Topic
     from fra.testkit.examination import examine
-    from fra.testkit.faults import Faults
+    from fra.testkit.faults import Faults, Refusal
     from fra.testkit.outcomes import NotEvaluated, Outcome, ensure
     from fra.testkit.scripted import Answer, Asked, ScriptedSocket, ScriptedVenue, messages
     from fra.testkit.topics import Conformance
@@ -44,6 +44,7 @@ __all__ = [
     "NotEvaluated",
     "OrdersConformance",
     "Outcome",
+    "Refusal",
     "ReloadConformance",
     "ScriptedSocket",
     "ScriptedVenue",
@@ -72,6 +73,7 @@ _HOMES: Final = {
     "NotEvaluated": "outcomes",
     "OrdersConformance": "topics.orders",
     "Outcome": "outcomes",
+    "Refusal": "faults",
     "ReloadConformance": "topics.reload",
     "ScriptedSocket": "scripted",
     "ScriptedVenue": "scripted",

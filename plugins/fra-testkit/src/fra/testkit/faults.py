@@ -13,6 +13,14 @@ Switch = Callable[[], object | Awaitable[object]]
 SymbolSwitch = Callable[[Symbol], object | Awaitable[object]]
 
 
+@attrs.frozen
+class Refusal:
+    """How a venue refuses: its own code, as it stands in the answer, and the answer (JSON, or text as it is sent)."""
+
+    code: str
+    body: object
+
+
 class Fail(Protocol):
     """Answer every REST request with a status from now on."""
 
@@ -26,6 +34,8 @@ class Faults:
     restore: Switch = lambda: None
     fail: Fail | None = None
     """Every REST request is answered with this status, and with Retry-After where it is given."""
+    refusal: Callable[[int], Refusal] | None = None
+    """What ``fail`` answers, by status: errors are then searched for the venue's code and answer. None: not known."""
     garble: Switch | None = None
     """Every REST request is answered with something that is no whole JSON document."""
     cut: Switch | None = None

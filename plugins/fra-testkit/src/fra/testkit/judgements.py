@@ -91,10 +91,9 @@ def times(answer: Any, where: str) -> None:
                 )
 
 
-def book(symbol: Symbol, told: OrderBook, where: str) -> None:
+def book(told: OrderBook, where: str) -> None:
     """That best prices come first on both sides, and that nobody could buy below what others pay."""
     bids, asks = [level.price for level in told.bids], [level.price for level in told.asks]
-    ensure(told.symbol == symbol.name, f"{where} is of {told.symbol} and not of {symbol.name}", "use the symbol's name")
     ensure(
         bids == sorted(bids, reverse=True) and asks == sorted(asks) and len({*bids}) == len(bids),
         f"{where} is not sorted, so the best price is not the first",
@@ -144,9 +143,8 @@ def rising(times_ms: Sequence[int], where: str) -> None:
     )
 
 
-def ticker(symbol: Symbol, told: Ticker) -> None:
+def ticker(told: Ticker) -> None:
     """That best prices are the right way round, and the day's range holds its last price."""
-    ensure(told.symbol == symbol.name, f"the ticker of {symbol.name} says {told.symbol}", "use the symbol's name")
     if told.bid is not None and told.ask is not None:
         ensure(told.bid <= told.ask, f"bid {told.bid} is above ask {told.ask}", "exchange the two")
     if told.high is not None and told.low is not None:

@@ -13,7 +13,7 @@ import attrs
 from aiohttp import WSMsgType, web
 
 from fra.core import Symbol
-from fra.testkit.faults import Faults
+from fra.testkit.faults import Faults, Refusal
 
 Json = object
 """Anything that json.dumps takes; Decimals are written as strings, as venues do."""
@@ -174,7 +174,7 @@ class ScriptedVenue:
     # --- switches
 
     def fail(self, status: int, body: Json = "", *, retry_after: float | None = None) -> None:
-        """Answer every request with ``status``; a 429 and a 418 may say ``Retry-After`` in seconds."""
+        """Answer every request with ``status`` and ``body``; a 429 and a 418 may say ``Retry-After`` in seconds."""
         headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
         self._failing = Answer(body, status, headers)
 
@@ -221,14 +221,26 @@ class ScriptedVenue:
         self._lost_requests.clear()
         self._dropped.clear()
 
-    def faults(self, *, order: str | None = None, book: Callable[[Symbol], str] | None = None) -> Faults:
+    def faults(
+        self,
+        *,
+        order: str | None = None,
+        book: Callable[[Symbol], str] | None = None,
+        refusal: Callable[[int], Refusal] | None = None,
+    ) -> Faults:
         """The switches as the kit knows them.
 
-        ``order`` is the ``METHOD /path`` that places an order, ``book`` the topic on which a symbol's book is pushed.
+        ``order`` is the ``METHOD /path`` that places an order, ``book`` the topic on which a symbol's book is pushed,
+        ``refusal`` how the venue words a refusal of each HTTP status; without it refusals have no body.
         """
+
+        def fail(status: int, *, retry_after: float | None = None) -> None:
+            self.fail(status, "" if refusal is None else refusal(status).body, retry_after=retry_after)
+
         return Faults(
             restore=self.restore,
-            fail=self.fail,
+            fail=fail,
+            refusal=refusal,
             garble=self.garble,
             cut=self.cut,
             silence=self.silence,

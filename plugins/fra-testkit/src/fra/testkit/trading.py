@@ -50,7 +50,7 @@ class Market:
     async def of(cls, bench: Bench, kind: MarketKind) -> Market:
         """Raises NotEvaluated when there is no book to find a price in."""
         symbol = await bench.symbol(kind)
-        book = await bench.handle.get_orderbook(symbol, depth=20)
+        book = await bench.fresh(Operation.GET_ORDERBOOK, bench.handle.get_orderbook(symbol, depth=20))
         if book.best_bid is None or book.best_ask is None:
             raise NotEvaluated(f"nobody offers {symbol.name}")
         return cls(symbol, book, bench.venue.amounts.get(symbol.name) or least(symbol, book.best_bid.price))
@@ -87,7 +87,7 @@ def fresh_id() -> str:
 
 
 async def send(bench: Bench, request: OrderRequest) -> Order:
-    """Send a plain order. Raises NotEvaluated when it fails: one test is about that."""
+    """Send an order. Raises NotEvaluated when it fails: another test is about that."""
     try:
         return await bench.handle.create_order(request)
     except FraError as error:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from fra.core import (
     ExchangeAPIError,
@@ -22,6 +23,8 @@ from fra.testkit.check import check
 from fra.testkit.conformance import Topic
 from fra.testkit.outcomes import Broken, NotEvaluated, ensure
 
+_KEPT: Final = 200
+"""How much of an answer an error must hold."""
 CANARIES: Mapping[str, str] = {
     "api_key": "cAnArYaPiKeYnObOdYhAs",
     "secret_key": "cAnArYsEcReTkEyNoBoDyHaS",
@@ -61,14 +64,24 @@ class ErrorsConformance(Topic):
 
     @check(Operation.GET_ORDERBOOK, faults=("fail",))
     async def test_a_refusal_carries_the_venues_answer(self, bench: Bench) -> None:
-        """Whoever reads the log sees what the venue said: status, code or text."""
+        """Whoever reads the log sees what the venue said: status, code or text; where its words are known, those."""
         symbol = await _symbol(bench, Operation.GET_ORDERBOOK)
         async with bench.faulty("fail", 400):
             error = await bench.provoked(bench.main.plugin.get_orderbook(symbol))
+        code, answer = getattr(error, "code", None), getattr(error, "response", None)
+        if bench.venue.faults.refusal is None:
+            ensure(
+                getattr(error, "status_code", None) == 400 or code or "400" in str(error),
+                f"a 400 of the venue is told as {error}",
+                "pass status_code, code and response to the error",
+            )
+            return
+        refusal = bench.venue.faults.refusal(400)
+        ensure(code == refusal.code, f"the venue's code is {refusal.code}, and the error's {code}", "pass code")
         ensure(
-            getattr(error, "status_code", None) == 400 or getattr(error, "code", None) or "400" in str(error),
-            f"a 400 of the venue is told as {error}",
-            "pass status_code, code and response to the error",
+            answer is not None and _same(str(answer), refusal.body),
+            f"the venue's answer is {refusal.body!r}, and the error's response {answer!r}",
+            "pass the raw answer as response",
         )
 
     @check(Operation.GET_ORDERBOOK, faults=("fail",))
@@ -134,6 +147,14 @@ class ErrorsConformance(Topic):
             raise NotEvaluated("no keys are configured" if not keys else "no error was provoked")
         for error in bench.errors:
             _without(keys, error, "")
+
+
+def _same(answer: str, body: object) -> bool:
+    """Whether an error holds this answer, whole or cut to what errors carry."""
+    if isinstance(body, bytes):
+        body = body.decode("utf-8", "replace")
+    sent = body if isinstance(body, str) else json.dumps(body, default=str)
+    return answer.strip().startswith(sent.strip()[:_KEPT])
 
 
 async def _symbol(bench: Bench, operation: Operation) -> Any:

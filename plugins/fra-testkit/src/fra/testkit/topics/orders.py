@@ -20,12 +20,14 @@ from fra.core import (
     OrderNotFound,
     OrderOutcomeUnknown,
     OrderStatus,
+    Side,
     TimeInForce,
 )
+from fra.testkit import judgements
 from fra.testkit.bench import Bench
 from fra.testkit.check import check
 from fra.testkit.conformance import Topic
-from fra.testkit.outcomes import Broken, NotEvaluated, ensure
+from fra.testkit.outcomes import Broken, NotEvaluated, ensure, judged_elsewhere
 from fra.testkit.trading import Market, ended, fresh_id, held, round_of_orders, send, withdraw
 
 _CREATE, _CANCEL, _GET = Operation.CREATE_ORDER, Operation.CANCEL_ORDER, Operation.GET_ORDER
@@ -105,16 +107,39 @@ class OrdersConformance(Topic):
             market = await Market.of(bench, case)
             best = market.book.best_ask
             assert best is not None
+            with judged_elsewhere():
+                judgements.book(market.book, "the book")
+                judgements.on_grid(symbol, [best.price], "the book")
+                judgements.amounts(symbol, [best.amount], "the book")
             request = market.buy(best.price, 2 * best.amount, time_in_force=TimeInForce.IOC)
+            order = await send(bench, request)
             try:
-                order = await ended(bench, await bench.handle.create_order(request))
-            except (NotSupported, InsufficientFunds) as error:
-                raise NotEvaluated(str(error)) from None
+                with judged_elsewhere():  # whether it rests
+                    order = await ended(bench, order)
+            finally:
+                if not order.status.final:
+                    await withdraw(bench, order)
         ensure(
             order.filled == best.amount,
             f"the book offers {best.amount} {symbol.amount_unit} at {best.price}, and {order.filled} could be bought",
             "symbol.amount(contracts) for books, symbol.contracts(amount) for orders",
         )
+
+    @check(_CREATE, scope="kind", trading=True)
+    async def test_a_market_order_takes(self, bench: Bench, case: MarketKind) -> None:
+        """What closes a naked leg must not wait for somebody to come."""
+        market = await Market.of(bench, case)
+        try:
+            order = await _at_the_market(bench, market)
+        except (NotSupported, InvalidOrder) as error:
+            bench.errors.append(error)
+            raise NotEvaluated(f"it takes no market orders: {error}") from None
+        try:
+            end = await ended(bench, order)
+        except Broken:
+            await withdraw(bench, order)
+            raise Broken("a market order rests → send its type, or raise NotSupported") from None
+        ensure(end.status is OrderStatus.FILLED, f"it is {end.status.value}, filled {end.filled}", "map the statuses")
 
     @check(_CREATE, scope="kind", trading=True)
     async def test_an_ioc_order_does_not_rest(self, bench: Bench, case: MarketKind) -> None:
@@ -288,6 +313,18 @@ class OrdersConformance(Topic):
 def _kind(bench: Bench) -> MarketKind:
     kinds = bench.capabilities.kinds(_CREATE)
     return MarketKind.LINEAR_SWAP if MarketKind.LINEAR_SWAP in kinds else kinds[0]
+
+
+async def _at_the_market(bench: Bench, market: Market) -> Order:
+    """Buy at the market: an amount, or for as much quote coin where the venue will have it so."""
+    request = market.buy(None)
+    try:
+        return await bench.handle.create_order(request)
+    except (NotSupported, InvalidOrder):
+        if market.symbol.kind.is_derivative:
+            raise
+    worth = market.symbol.round_price(market.amount * market.taking(), Side.SELL)
+    return await bench.handle.create_order(attrs.evolve(request, amount=None, quote_amount=worth))
 
 
 async def _does_not_rest(bench: Bench, kind: MarketKind, how: TimeInForce) -> None:
