@@ -14,6 +14,12 @@ from order_witness import Trader
 
 from fra.core import FraError, Order, OrderNotFound, OrderOutcomeUnknown, OrderRequest, OrderType, Side, TimeInForce
 
+_AWAY = {
+    Intent.TAKE: Decimal("-0.02"),
+    Intent.REST_AND_FILL: Decimal("0.00003"),
+    Intent.REST_AND_CANCEL: Decimal("0.02"),
+}
+"""How far from the best price of the other side, as a fraction."""
 CALL_S = 12.0
 """However much goes wrong, a call has ended by then, on a busy machine too."""
 
@@ -21,7 +27,8 @@ CALL_S = 12.0
 class OrderCalls:
     """Orders of one account in one symbol."""
 
-    def __init__(self, trader: Trader, symbol: str, seed: int) -> None:
+    def __init__(self, trader: Trader, symbol: str, seed: int, *, one_sided: bool) -> None:
+        """`one_sided`: all on one side, since else they might fill each other."""
         self.trader = trader
         self.symbol = symbol
         self.placed: list[Placed] = []
@@ -29,6 +36,7 @@ class OrderCalls:
         self.late: list[str] = []
         self.outcomes: list[tuple[Call, str]] = []
         self._seed = seed
+        self._one_sided = one_sided
 
     def _step(self, intent: Intent, side: Side, name: str) -> Step:
         return Step(
@@ -54,9 +62,8 @@ class OrderCalls:
         symbol = handle.symbol(self.symbol)
         book = self.trader.venue.book(symbol.market, symbol.venue_id)
         best, _ = (book.asks if side is Side.BUY else book.bids)[0]
-        away = Decimal("-0.02") if intent is Intent.TAKE else Decimal("0.02")
         sign = -1 if side is Side.BUY else 1
-        price = symbol.round_price(Decimal(best) * (1 + sign * away), side)
+        price = symbol.round_price(Decimal(best) * (1 + sign * _AWAY[intent]), side)
         least = max(symbol.min_amount or Decimal(0), (symbol.min_notional or Decimal(0)) / price * 2)
         amount = symbol.round_amount(least + symbol.lot_size * 4)
         lifetime: dict[str, Any] = {"time_in_force": TimeInForce.IOC} if intent is Intent.TAKE else {}
@@ -73,7 +80,7 @@ class OrderCalls:
     async def create(self, intent: Intent) -> Placed:
         """Place one, once. Whatever it is told is kept."""
         name = f"{self._seed + 1}{len(self.placed)}{4711}"
-        side = Side.BUY if len(self.placed) % 2 == 0 else Side.SELL
+        side = Side.BUY if (self._seed if self._one_sided else len(self.placed)) % 2 == 0 else Side.SELL
         request = self._request(intent, side, name)
         placed = Placed(self._step(intent, side, name), request, name, at_once=False)
         self.placed.append(placed)

@@ -14,7 +14,8 @@ import attrs
 from fault_kinds import Resolver, Stage
 from fault_leaks import Owned, Remains
 from fault_orders import OrderCalls
-from fault_players import PLAYERS, TIMEOUT_S
+from fault_paper import PaperFills, PaperTrader
+from fault_players import PLAYERS, STALE_S, TIMEOUT_S
 from fault_proxy import Proxy
 from fault_scenarios import Call, Feed, Phase, Scenario
 from fault_truth import Truth
@@ -147,6 +148,14 @@ class Play:
         made = {"exchange_id": venue.name, "plugin": plugin, "base_url": urls, "timeout": TIMEOUT_S}
         return {**made, "options": options, **keys}
 
+    def _exchanges(self, config: dict[str, Any]) -> dict[str, Any]:
+        """What is configured; what is traded on comes last."""
+        if self.scenario.plugin != "paper":
+            return {"main": config}
+        market = {key: value for key, value in config.items() if key not in ("api_key", "secret_key", "passphrase")}
+        options = {"market_data": "main", "balances": WEALTH, "stale_after": STALE_S}
+        return {"main": market, "paper": {"exchange_id": "paper", "options": options}}
+
     async def _play(self, stage: Stage) -> None:
         scenario, venue = self.scenario, self.world.venue
         account = Account(
@@ -163,21 +172,30 @@ class Play:
         journal = Journal()
         async with AsyncExitStack() as stack:
 
-            async def start() -> ExchangeHandle:
+            async def start() -> list[ExchangeHandle]:
+                exchanges = self._exchanges(config)
                 manager = PluginManager.from_config(
-                    {"exchanges": {"main": config}}, registry=self.world.registry, journal=journal
+                    {"exchanges": exchanges}, registry=self.world.registry, journal=journal
                 )
                 self.world.remains.note(scenario.seed, manager)
-                handle = (await stack.enter_async_context(manager)).get_plugin("main")
-                await handle.get_symbols()
-                self.world.remains.note(scenario.seed, handle)
-                return handle
+                await stack.enter_async_context(manager)
+                handles = [manager.get_plugin(name) for name in exchanges]
+                await handles[-1].get_symbols()
+                self.world.remains.note(scenario.seed, *handles)
+                return handles
 
-            handle = await self._patiently("start", start)
+            handles = await self._patiently("start", start)
+            handle = handles[-1]
             truth = Truth(venue, handle.symbol(scenario.symbol))
             truth.freeze(frozen=False)
             stage.books.append(truth.key)
-            trader = Trader(handle, venue, account, journal)
+            fills: PaperFills | None = None
+            if scenario.plugin == "paper":
+                trader: Trader = PaperTrader(handle, venue, journal)
+                fills = PaperFills(handle, handles[0].subscribe_orderbook(scenario.symbol), truth)
+                await fills.moves()
+            else:
+                trader = Trader(handle, venue, account, journal)
             witness = Witness(handle, scenario.symbol, truth)
             witness.watch(Feed.ACCOUNT, trader.stream)
             witness.start()
@@ -186,15 +204,18 @@ class Play:
             finally:
                 await witness.close()
                 venue.exchange.cancel_all(account)
+                if fills is not None:
+                    self._wrong += fills.close()
 
     async def _start_under_fault(self, stage: Stage, config: dict[str, Any]) -> None:
         """It starts, or says with an error of fra's that it cannot; and leaves nothing."""
         async with self.scenario.kind.fault(stage):
             try:
                 async with asyncio.timeout(self.player.recovery_s):
-                    manager = PluginManager.from_config({"exchanges": {"main": config}}, registry=self.world.registry)
+                    exchanges = self._exchanges(config)
+                    manager = PluginManager.from_config({"exchanges": exchanges}, registry=self.world.registry)
                     async with manager:
-                        await manager.get_plugin("main").get_symbols()
+                        await manager.get_plugin([*exchanges][-1]).get_symbols()
             except FraError:
                 pass
             except TimeoutError:
@@ -218,12 +239,14 @@ class Play:
 
     async def _meet(self, stage: Stage, trader: Trader, witness: Witness) -> None:
         scenario = self.scenario
-        calls = OrderCalls(trader, scenario.symbol, scenario.seed)
+        calls = OrderCalls(trader, scenario.symbol, scenario.seed, one_sided=scenario.plugin == "paper")
         if scenario.phase is not Phase.SUBSCRIBING:
             for feed in scenario.feeds:
                 witness.open(feed)
             await self._whole(witness, "at first")
             await calls.create(Intent.REST_AND_CANCEL)
+            if scenario.plugin == "paper":
+                await calls.create(Intent.REST_AND_FILL)
         if scenario.phase is not Phase.STARTING:
             async with scenario.kind.fault(stage):
                 if scenario.phase is Phase.SUBSCRIBING:
@@ -260,7 +283,9 @@ class Play:
                 self._wrong.append(Late(f"{late}, the limit is {limit:g} s"))
 
     def _must_tell(self, feed: Feed) -> bool:
-        """Where only the data are silent and pings go on, quiet is normal for some streams."""
+        """Where only the data are silent and pings go on, quiet is normal for some streams. Paper's account is here."""
+        if feed is Feed.ACCOUNT and self.scenario.plugin == "paper":
+            return False
         if self.scenario.kind.name == "open and silent":
             return feed in self.player.watched
         return True

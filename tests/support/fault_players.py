@@ -40,6 +40,7 @@ _RECONNECT = {"reconnect_delay": 0.03, "reconnect_max_delay": 0.3, "staleness": 
 
 PLAYERS: Mapping[str, Player] = {
     "native": Player(_native),
+    "paper": Player(_native),
     # ccxt counts its own failures to connect, and waits up to twice as long with each (0.2 s to 30 s)
     "ccxt": Player(_ccxt, suffix="_ccxt", recovery_s=45.0, watched=frozenset({Feed.BOOK})),
 }

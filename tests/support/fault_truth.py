@@ -67,10 +67,14 @@ class Truth:
                 return f"at {view.sequence} it has {len(told)} {side} of {len(real)}; first different: {wrong}"
         return None
 
+    def now(self) -> tuple[list[PriceLevel], list[PriceLevel]]:
+        """Bids and asks of this moment."""
+        true = self.venue.book(*self.key)
+        return self._levels(true.bids), self._levels(true.asks)
+
     def is_now(self, view: BookView) -> bool:
         """Whether a book is the venue's of this moment."""
-        true = self.venue.book(*self.key)
-        return list(view.bids()) == self._levels(true.bids) and list(view.asks()) == self._levels(true.asks)
+        return (list(view.bids()), list(view.asks())) == self.now()
 
     # --- trades
 

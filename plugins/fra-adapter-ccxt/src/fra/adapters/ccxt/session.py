@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from fra.adapters.ccxt import budget
 from fra.adapters.ccxt import client as clients
@@ -15,7 +15,7 @@ from fra.adapters.ccxt.capabilities import capabilities
 from fra.adapters.ccxt.errors import code_in, fra_error, is_clock, refusal_code
 from fra.adapters.ccxt.markets import CCXTMarkets
 from fra.adapters.ccxt.sequences import LostUpdate
-from fra.adapters.ccxt.sockets import UnreadableFrame, give_up, watchful
+from fra.adapters.ccxt.sockets import UnreadableFrame, give_up, listen, watchful
 from fra.adapters.ccxt.streams import Pumps
 from fra.adapters.ccxt.urls import one_host
 from fra.adapters.ccxt.venue import Urls
@@ -30,6 +30,9 @@ from fra.core import (
     Health,
     SymbolList,
 )
+
+_WRONG_MS: Final = 500
+"""A clock that is off by less is not what a login was refused for."""
 
 
 class CCXTSession(CCXTMarkets):
@@ -54,6 +57,7 @@ class CCXTSession(CCXTMarkets):
         ccxt = self.client
         ccxt.fra_candle_volume, ccxt.fra_numbers = self.venue.candle_volume, self.venue.book_numbers
         watchful(ccxt, silence=self.options.silence, timeout=self.config.timeout)
+        listen(ccxt, self._stray)
         self._point()
         self.adjust(ccxt)
         self.budget = Budget(ccxt, name, self.config, self.context)
@@ -179,17 +183,33 @@ class CCXTSession(CCXTMarkets):
             budget.urgent.reset(token)
 
     async def watch(self, method: str, *args: object, params: Mapping[str, object] | None = None) -> Any:
-        """``client.method(*args, params)`` for the streams, whose pumps see to the errors."""
-        return await self._ask(method, args, self.with_params(params))
+        """``client.method(*args, params)`` for the streams, whose pumps see to the errors.
+
+        A refused clock is read again; if it was wrong, that is raised as a lost connection, since ccxt takes what a
+        socket refused for done.
+        """
+        try:
+            return await getattr(self.client, method)(*args, **self.with_params(params))
+        except Exception as error:
+            before = self.client.fra_ahead_ms
+            wrong = (
+                self._is_late(error) and await self._read_clock() and abs(self.client.fra_ahead_ms - before) > _WRONG_MS
+            )
+            if not wrong:
+                raise
+            raise ExchangeConnectionError(f"the clock was wrong: {self.failure(error, method).message}") from error
 
     async def _ask(self, method: str, args: tuple[object, ...], more: Mapping[str, object]) -> Any:
         try:
             return await getattr(self.client, method)(*args, **more)
         except Exception as error:
-            late = is_clock(error) or refusal_code(error, self.error_code) in self.venue.clock_codes
-            if not late or not await self._read_clock():
+            if not self._is_late(error) or not await self._read_clock():
                 raise
         return await getattr(self.client, method)(*args, **more)
+
+    def _is_late(self, error: Exception) -> bool:
+        """Whether the venue refused a time."""
+        return is_clock(error) or refusal_code(error, self.error_code) in self.venue.clock_codes
 
     async def _read_clock(self) -> bool:
         """Whether the venue told its time, by which ccxt goes from then on."""
@@ -248,6 +268,10 @@ class CCXTSession(CCXTMarkets):
         if give_up(socket, self.client, why):
             self.report(ExchangeConnectionError(why), "a socket")
             self.pumps.spawn(socket.aiohttp_close(), name="a socket that was given up")
+
+    def _stray(self, error: BaseException) -> None:
+        if isinstance(error, Exception) and self.pumps is not None and not self.pumps.closing:
+            self.report(self.failure(error), "ccxt, by itself")
 
     def _news(self) -> None:
         self._changed.set()

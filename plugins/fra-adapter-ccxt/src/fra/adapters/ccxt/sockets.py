@@ -46,6 +46,22 @@ def watchful(owner: Any, *, silence: float, timeout: float) -> None:
     }
 
 
+def listen(owner: Any, told: Callable[[BaseException], object]) -> None:
+    """Be told of what fails that ccxt does by itself, and that nobody awaits."""
+    spawn = owner.spawn
+
+    def ended(future: Any) -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            told(error)
+
+    def spawned(method: Any, *args: Any) -> Any:
+        future = spawn(method, *args)
+        future.add_done_callback(ended)
+        return future
+
+    owner.spawn = spawned
+
+
 class UnreadableFrame(ValueError):
     """A frame is nothing that a venue documents."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Final, overload
 
@@ -24,6 +25,8 @@ from fra.matching import Exchange, Level, OutsideTaken, Side
 
 _LINGER_MS: Final = 60_000
 """For so long a book is followed after the last order and position have gone."""
+_MOMENT_S: Final = 0.5
+"""For so long the first order waits for a change of a book that others listen to already."""
 _MARK_KEPT_MS: Final = 10_000
 """For so long a told mark price counts; then the middle of the book does."""
 
@@ -60,6 +63,7 @@ class Feed:
         self._needed_ms = now_ms()
         self._valid = False
         self._told = False
+        self._heard = asyncio.Event()
         self._middle: Decimal | None = None
         self._mark: tuple[int, Decimal] | None = None
         self._taken: dict[Side, dict[Decimal, Decimal]] = {Side.BUY: {}, Side.SELL: {}}
@@ -84,6 +88,7 @@ class Feed:
         try:
             async with asyncio.timeout(within):
                 await self._books.ready()
+                await self._next_book()
                 if not self._told:  # others listen to it already, and nothing has changed since
                     book = await self._market.get_orderbook(self.symbol.name)
                     if not self._told:
@@ -96,6 +101,13 @@ class Feed:
         problem = self._problem()
         if problem is not None:
             raise self._refusal(problem)
+
+    async def _next_book(self) -> None:
+        """Wait for it for a moment: an answer to a question may be older than what the stream told last."""
+        if not self._told:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_MOMENT_S):
+                    await self._heard.wait()
 
     def trusted(self) -> bool:
         """Whether the book that the engine was told last is the market's book now."""
@@ -138,6 +150,7 @@ class Feed:
 
     def _take_in(self, valid: bool, bids: Sequence[PriceLevel], asks: Sequence[PriceLevel]) -> None:
         self._told, self._valid = True, valid
+        self._heard.set()
         self._middle = (bids[0].price + asks[0].price) / 2 if bids and asks else None
         name = self.symbol.name
         left_bids, left_asks = self._left(Side.BUY, bids), self._left(Side.SELL, asks)

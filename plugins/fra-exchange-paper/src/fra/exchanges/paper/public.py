@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from fra.core import (
+    BookView,
     ExchangeConnectionError,
     ExchangePluginInterface,
     FundingRate,
     Kline,
     KlineInterval,
     OrderBook,
+    StreamSource,
     Symbol,
     SymbolList,
     Ticker,
@@ -75,20 +77,20 @@ class PaperMarket(ExchangePluginInterface):
     ) -> Sequence[FundingRate]:
         return await self.market.get_funding_rate_history(symbol.name, since=since, until=until, limit=limit)
 
-    def subscribe_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> AsyncIterator[OrderBook]:
-        """The market's book, the newest each time; invalid when the market's is."""
+    def subscribe_orderbook(self, symbol: Symbol, *, depth: int | None = None) -> StreamSource[BookView]:
+        """The market's book; invalid when the market's is."""
         return forwarded(self.market.subscribe_orderbook(symbol.name, depth=depth))
 
-    def subscribe_trades(self, symbol: Symbol) -> AsyncIterator[Trade]:
-        return forwarded(self.market.subscribe_trades(symbol.name))
+    def subscribe_trades(self, symbol: Symbol) -> StreamSource[Trade]:
+        return forwarded(self.market.subscribe_trades(symbol.name), lossless=True)
 
-    def subscribe_ticker(self, symbol: Symbol) -> AsyncIterator[Ticker]:
+    def subscribe_ticker(self, symbol: Symbol) -> StreamSource[Ticker]:
         return forwarded(self.market.subscribe_ticker(symbol.name))
 
-    def subscribe_klines(self, symbol: Symbol, interval: KlineInterval) -> AsyncIterator[Kline]:
-        return forwarded(self.market.subscribe_klines(symbol.name, interval))
+    def subscribe_klines(self, symbol: Symbol, interval: KlineInterval) -> StreamSource[Kline]:
+        return forwarded(self.market.subscribe_klines(symbol.name, interval), lossless=True)
 
-    def subscribe_funding_rate(self, symbol: Symbol) -> AsyncIterator[FundingRate]:
+    def subscribe_funding_rate(self, symbol: Symbol) -> StreamSource[FundingRate]:
         return forwarded(self.market.subscribe_funding_rate(symbol.name))
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol, TypeVar
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from fra.core import (
     ExchangeCapabilities,
+    ExchangeConnectionError,
+    ExchangeError,
     FundingRate,
     Health,
     Kline,
     KlineInterval,
     OrderBook,
+    StreamGap,
+    StreamSource,
+    StreamStatus,
     Subscription,
     SymbolList,
     Ticker,
@@ -19,6 +25,9 @@ from fra.core import (
 )
 
 T = TypeVar("T")
+
+_TROUBLED: Final = (StreamStatus.STALE, StreamStatus.RECOVERING)
+_LOOK_S: Final = 0.1
 
 
 class MarketData(Protocol):
@@ -55,10 +64,61 @@ class MarketData(Protocol):
     def subscribe_funding_rate(self, symbol: str) -> Subscription[FundingRate]: ...
 
 
-async def forwarded(subscription: Subscription[T]) -> AsyncIterator[T]:
-    """A stream as an adapter offers it, from one as a user holds it; a gap in it is raised, and it is made anew."""
-    try:
-        async for item in subscription:
-            yield item
-    finally:
-        await subscription.close()
+class Forwarded(Generic[T]):
+    """A stream as an adapter offers it, made of one as a user holds it: its items, its gaps and its status."""
+
+    def __init__(self, subscription: Subscription[Any], *, lossless: bool) -> None:
+        self.source: StreamSource[T] = StreamSource(close=self._close)
+        self._subscription = subscription
+        work = [self._follow()]
+        if lossless:  # only who iterates is told where the gaps are
+            work.append(self._iterate())
+        else:
+            subscription.add_listener(self._hand_on)
+        self._tasks = [asyncio.create_task(one, name="fra paper forwards") for one in work]
+
+    def _hand_on(self, item: T) -> None:
+        self._mirror()
+        if self._subscription.status is StreamStatus.LIVE:
+            self.source.publish(item)
+        else:  # a book that has lost its place, or what waited to be read
+            self.source.deliver(item)
+
+    async def _iterate(self) -> None:
+        while True:
+            try:
+                async for item in self._subscription:
+                    self._hand_on(item)
+                return
+            except StreamGap as gap:
+                self._mirror()
+                self.source.gap(gap)
+            except ExchangeError as error:
+                self.source.fail(error)
+                return
+
+    async def _follow(self) -> None:
+        """A subscription tells its status to those who look."""
+        while True:
+            self._mirror()
+            await asyncio.sleep(_LOOK_S)
+
+    def _mirror(self) -> None:
+        status, error, told = self._subscription.status, self._subscription.error, self.source.status
+        if status in (StreamStatus.FAILED, StreamStatus.CLOSED):
+            self.source.fail(error or ExchangeConnectionError("the market's stream has ended"))
+        elif status in _TROUBLED and told not in (status, StreamStatus.STARTING):
+            self.source.set_status(status, error)
+        elif status is StreamStatus.LIVE and told in _TROUBLED:
+            self.source.set_status(status)
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._subscription.close()
+
+
+def forwarded(subscription: Subscription[Any], *, lossless: bool = False) -> StreamSource[Any]:
+    """What an adapter's ``subscribe_*`` answers where another exchange has the stream."""
+    return Forwarded[Any](subscription, lossless=lossless).source
