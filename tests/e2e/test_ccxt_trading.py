@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from ccxt_again import second_copy, trading
 from traders import LINEAR, SPOT, VENUES, WEALTH, Trader, check_fills, check_order, new_account
 
+from fra.adapters.ccxt import user
 from fra.core import (
     Balance,
     Fill,
@@ -160,7 +162,7 @@ async def test_what_came_of_a_stop_is_told_alike_by_one_that_did_not_see_it(
         await trader.listen()
         stops = [
             await trader.send(LINEAR, side, type=OrderType.STOP, trigger_price=await trader.price(LINEAR, away))
-            for side, away in ((Side.BUY, "-0.0002"), (Side.SELL, "0.0002"))
+            for side, away in ((Side.BUY, "-0.0001"), (Side.SELL, "0.0001"))
         ]
         await trader.told.until(lambda: trader.told.of(Order, status=OrderStatus.FILLED))
         done = trader.told.of(Order, status=OrderStatus.FILLED)[0]
@@ -221,3 +223,29 @@ async def test_a_cut_stream_comes_back_with_what_happened_meanwhile(trader: Trad
     await trader.told.until(lambda: trader.told.of(Order, id=sent.id, status=OrderStatus.FILLED))
     assert trader.told.of(Order, id=sent.id)[-1].filled == LOT
     assert stream.status is not StreamStatus.FAILED
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+async def test_the_end_of_an_order_from_long_before_a_loss_is_told_after_it(
+    trader: Trader, conditional: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Venues list what ended by when it was made; one that rested for hours is in none of the pages asked for."""
+    monkeypatch.setattr(user, "_OVERLAP_MS", 0)
+    await trader.listen()
+    fields: dict[str, Any] = {"type": OrderType.LIMIT, "price": await trader.price(LINEAR, "0.05")}
+    if conditional:
+        fields = {"type": OrderType.STOP, "trigger_price": await trader.price(LINEAR, "-0.05")}
+    if (trader.venue.name, LINEAR, False) not in _natives.CONDITIONALS and conditional:
+        return
+    old = await trader.send(**fields)
+    await trader.told.until(lambda: trader.told.of(Order, id=old.id))
+    later = await trader.send(type=OrderType.LIMIT, price=await trader.price(LINEAR, "0.04"))
+    await trader.told.until(lambda: trader.told.of(Order, id=later.id))
+    trader.venue.refuse_connections()
+    try:
+        trader.venue.cut()
+        await trader.down()
+        trader.venue.exchange.cancel_all(trader.account)
+    finally:
+        trader.venue.refuse_connections(False)
+    await trader.told.until(lambda: trader.told.of(Order, id=old.id, status=OrderStatus.CANCELED))

@@ -145,9 +145,12 @@ class AlgoOrders(CCXTAdapter):
             return super().order(raw, symbol)
         algo = self.algo(raw, symbol)
         if algo is not None:
-            return self.conditionals.see(algo)
+            return self.noted(self.conditionals.see(algo))
         plain, parent = super().order(raw, symbol), self._parent(raw, symbol)
-        return plain if parent is None or parent.side is not plain.side else joined(plain, parent)
+        if parent is None or parent.side is not plain.side:
+            return plain
+        self._open.pop((symbol.name, plain.id or ""), None)
+        return self.noted(joined(plain, parent))
 
     def fill(self, raw: Raw, symbol: Symbol, received_ms: int) -> Fill:
         made, parent = super().fill(raw, symbol, received_ms), self._parent(raw, symbol)

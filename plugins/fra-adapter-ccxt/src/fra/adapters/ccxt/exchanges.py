@@ -195,7 +195,8 @@ class OKXCCXT(AlgoOrders):
         if not algo_id or not info.get("ordId") or info.get("ordType") == _ALGO:
             return made
         if self.came_of(raw) is None:
-            return attrs.evolve(made, id=str(info["ordId"]))
+            self._open.pop((symbol.name, made.id or ""), None)
+            return self.noted(attrs.evolve(made, id=str(info["ordId"])))
         if self.conditionals.knows(symbol.name, algo_id):
             return made
         self.conditionals.miss(symbol.name, algo_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
@@ -36,6 +37,8 @@ from fra.core import (
     UserEvent,
 )
 
+_REMEMBERED: Final = 2_000
+"""Open orders."""
 _CONDITIONAL: Final = (OrderType.STOP, OrderType.TAKE_PROFIT)
 _HISTORY: Final = (
     ("fetchOrders", "fetch_orders"),
@@ -53,6 +56,7 @@ class CCXTTrading(CCXTAccount):
     async def initialize(self) -> None:
         await super().initialize()
         self.traded = set()
+        self._open: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     # --- hooks
 
@@ -92,7 +96,17 @@ class CCXTTrading(CCXTAccount):
 
     def order(self, raw: Raw, symbol: Symbol) -> Order:
         """A hook: one of ccxt's orders as ours."""
-        return convert.order(raw, symbol, status=self.order_status(raw, symbol))
+        return self.noted(convert.order(raw, symbol, status=self.order_status(raw, symbol)))
+
+    def noted(self, order: Order) -> Order:
+        """Remember an order while it is open, so that its end is asked for where the stream missed it."""
+        if order.id is not None:
+            self._open.pop((order.symbol, order.id), None)
+            if not order.status.final:
+                self._open[order.symbol, order.id] = None
+                if len(self._open) > _REMEMBERED:
+                    self._open.popitem(last=False)
+        return order
 
     def fill(self, raw: Raw, symbol: Symbol, received_ms: int) -> Fill:
         """A hook: one of ccxt's own trades as ours."""
@@ -217,9 +231,9 @@ class CCXTTrading(CCXTAccount):
         if raw.get("status") is None:
             if name is None:  # ccxt took an answer for good that names no order: nobody knows
                 raise ExchangeError("the venue's answer names no order", exchange=self.config.name)
-            return Order.of(request, id=name, timestamp_ms=stamp)
+            return self.noted(Order.of(request, id=name, timestamp_ms=stamp))
         told = convert.order({**raw, "side": request.side.value}, symbol, status=self.order_status(raw, symbol))
-        return attrs.evolve(
+        made = attrs.evolve(
             told,
             type=request.type,
             client_order_id=request.client_order_id,
@@ -232,6 +246,7 @@ class CCXTTrading(CCXTAccount):
             reduce_only=request.reduce_only,
             position_side=request.position_side,
         )
+        return self.noted(made)
 
     def orders(self, rows: Iterable[Raw]) -> list[Order]:
         """Of the configured markets, oldest first."""
@@ -400,8 +415,10 @@ class CCXTTrading(CCXTAccount):
 
     async def account_now(self, since_ms: int) -> list[UserEvent]:
         """How the account stands: open orders, balances, positions; and what ended since ``since_ms``, of the symbols
-        that this instance has traded or met on the account: most venues answer for one symbol at a time.
+        that this instance has traded or met on the account: most venues answer for one symbol at a time. Lists of what
+        ended go by when it was made: what was open when it was told last, and is not any more, is asked for by its id.
         """
+        before = tuple(self._open)
         events: list[UserEvent] = [*await self.get_open_orders(), *await self.get_balance()]
         if self.capabilities.support(Operation.GET_POSITIONS):
             events += await self.get_positions()
@@ -410,4 +427,17 @@ class CCXTTrading(CCXTAccount):
             symbol = self.symbol(name)
             events += await self.get_order_history(symbol, since=since_ms)
             events += await self.get_trade_history(symbol, since=since_ms)
+        told = {(event.symbol, event.id) for event in events if isinstance(event, Order)}
+        for name, order_id in before:
+            if (name, order_id) not in told and (name, order_id) in self._open and name in self.symbols:
+                events += await self._ended(order_id, self.symbol(name))
         return events
+
+    async def _ended(self, order_id: str, symbol: Symbol) -> list[Order]:
+        """What became of an order that is not open any more; nothing where the venue has forgotten it."""
+        try:
+            return [await self.get_order(order_id, symbol)]
+        except OrderNotFound as error:
+            self._open.pop((symbol.name, order_id), None)
+            self.report(error, "account")
+            return []
