@@ -82,6 +82,11 @@ class UncountedBooks(ToyAdapter):
             await super().acquire(path)
 
 
+class BooksForNothing(ToyAdapter):
+    async def acquire(self, path: str) -> None:
+        await self.known.acquire({"requests": int(path != "/book")})
+
+
 class HammersOn(ToyAdapter):
     def refuse(self, status: int, text: str, retry_after: str | None, headers: dict[str, str]) -> None:
         if status == 429:
@@ -220,6 +225,7 @@ FAULTS: dict[type[ToyAdapter], str] = {
     LeakedTask: "test_stopping_leaves_no_task_and_no_socket",
     StopsOnce: "test_stopping_twice_is_no_error",
     BlindStart: "test_a_venue_that_is_away_is_an_error_and_leaves_nothing",
+    BooksForNothing: "test_every_request_asks_the_limiter",
     UncountedBooks: "test_every_request_asks_the_limiter",
     HammersOn: "test_too_many_requests_is_called_so_and_heeded",
     SecretInError: "test_wrong_keys_are_called_so_and_shown_nowhere",

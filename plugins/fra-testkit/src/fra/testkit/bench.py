@@ -7,6 +7,7 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cache
+from importlib.metadata import entry_points
 from typing import Any, Final, TypeVar, final
 
 import attrs
@@ -31,6 +32,7 @@ from fra.testkit.running import Running, running
 from fra.testkit.venue import VenueUnderTest
 
 T = TypeVar("T")
+_GROUP: Final = "fra.exchanges"
 _FAVOURITES: Final = (("BTC", "USDT"), ("BTC", "USD"), ("BTC", "USDC"), ("ETH", "USDT"))
 """What is traded most on most venues."""
 _ENOUGH: Final[Mapping[Operation, int]] = {
@@ -66,13 +68,23 @@ class Adapter:
         """By the name of its entry point, or a class. Raises PluginError."""
         if isinstance(adapter, str):
             return _installed(adapter)
-        about = adapter.describe()
-        return cls(about.name, adapter, None, about.version)
+        return _given(adapter)
 
     @property
     def capabilities(self) -> ExchangeCapabilities:
         """What the class says before there is an instance."""
         return self.cls.describe().capabilities
+
+
+@cache
+def _given(cls: type[ExchangePluginInterface]) -> Adapter:
+    """A class, with the distribution that installs it under its name."""
+    about = cls.describe()
+    package = cls.__module__.partition(".")[0]
+    for entry in entry_points(group=_GROUP, name=about.name):
+        if entry.dist is not None and entry.module.partition(".")[0] == package:
+            return Adapter(about.name, cls, entry.dist.name, entry.dist.version)
+    return Adapter(about.name, cls, None, about.version)
 
 
 @cache
@@ -120,6 +132,8 @@ class Bench:
     async def _judge(self, name: str, needs: Needs, case: Case, run: Callable[[], Awaitable[None]]) -> None:
         if self._host is None:
             await self._open()
+        elif self._venue is None:
+            raise NotEvaluated("the venue does not open, which the first test says")
         self._admit(name, needs, case)
         async with asyncio.timeout(6 * self.venue.patience):
             await run()
@@ -154,10 +168,10 @@ class Bench:
         finally:
             self._runner.close()
 
-    @staticmethod
-    async def _closed(host: asyncio.Task[None]) -> None:
+    async def _closed(self, host: asyncio.Task[None]) -> None:
         await asyncio.wait({host})
-        host.result()
+        if self._venue is not None:  # else a test has said so
+            host.result()
 
     def _admit(self, name: str, needs: Needs, case: Case) -> None:
         """Raises NotRun where a test would say nothing."""

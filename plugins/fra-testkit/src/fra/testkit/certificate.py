@@ -27,6 +27,8 @@ class Certificate:
     distribution: str | None
     version: str | None
     results: tuple[Result, ...]
+    left_out: int = attrs.field(default=0, kw_only=True)
+    """How many tests were collected and not run, by ``-k`` and the like: a part of the suite earns no certificate."""
     date: str = attrs.field(factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
@@ -35,16 +37,27 @@ class Certificate:
 
     @property
     def valid(self) -> bool:
-        """Whether nothing failed, and the adapter started at all."""
-        started = any(one.test == "test_it_starts" and one.outcome is Outcome.PASSED for one in self.results)
-        return started and not self.counts[Outcome.FAILED]
+        """Whether nothing failed, nothing was left out, and the adapter started at all."""
+        return not self.lacks
+
+    @property
+    def lacks(self) -> str | None:
+        """Why it is none."""
+        if self.counts[Outcome.FAILED]:
+            return "it fails tests"
+        if not any(one.test == "test_it_starts" and one.outcome is Outcome.PASSED for one in self.results):
+            return "it was not seen to start"
+        return "a part of the suite was run" if self.left_out else None
 
     def text(self) -> str:
-        """One line: ``fra-exchange-okx 0.1.0 (okx) · kit 0.1.0 · 61 passed, 7 not claimed``."""
+        """One line: ``fra-exchange-okx 0.1.0 (okx) · kit 0.1.0 · 61 passed, 7 not claimed``; why, if it is none."""
         shown = [one for one in Outcome if self.counts[one] or one in _ALWAYS]
         who = f"{self.distribution} {self.version} ({self.adapter})" if self.distribution else self.adapter
-        counts = ", ".join(f"{self.counts[one]} {one.value}" for one in shown)
-        return f"{who} · kit {kit_version()} · {counts}"
+        counts = [f"{self.counts[one]} {one.value}" for one in shown]
+        if self.left_out:
+            counts.append(f"{self.left_out} left out")
+        lacks = f" · no certificate: {self.lacks}" if self.lacks else ""
+        return f"{who} · kit {kit_version()} · {', '.join(counts)}{lacks}"
 
     def lines(self) -> list[str]:
         """The line, and below it by reason what was not shown and what works unclaimed."""
@@ -70,7 +83,8 @@ class Certificate:
             "python": platform.python_version(),
             "date": self.date,
             "valid": self.valid,
-            "counts": {outcome.value: self.counts[outcome] for outcome in Outcome},
+            "lacks": self.lacks,
+            "counts": {**{outcome.value: self.counts[outcome] for outcome in Outcome}, "left out": self.left_out},
             "results": [
                 {"test": one.test, "topic": one.topic, "outcome": one.outcome.value, "reason": one.reason}
                 for one in self.results

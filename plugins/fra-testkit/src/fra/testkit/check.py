@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import attrs
 
 from fra.core import MarketKind, Operation
+from fra.testkit.outcomes import NotClaimed
 
 if TYPE_CHECKING:
     from fra.testkit.bench import Bench
 
+NO_CASE: Final = "none"
+"""How pytest calls the case of a test that has none for this adapter."""
+_NONE: Final = {
+    "kind": "any market",
+    "swap": "a market that pays funding",
+    "read": "a call that reads",
+    "stream": "a stream",
+    "empty": "less than everything",
+    "operation": "an operation",
+}
 Case = MarketKind | Operation | tuple[Operation, MarketKind] | None
 Scope = Literal["adapter", "kind", "swap", "read", "stream", "empty", "operation"]
 """What a test is run for: the adapter once; each market kind; each kind that pays funding; each cell of reading calls
@@ -74,6 +85,8 @@ def check(
         else:
 
             def test(self: object, bench: Bench, case: Case) -> None:  # type: ignore[misc]
+                if case is None:
+                    raise NotClaimed(_NONE[needs.scope])
                 bench.judge(test_name(function.__name__, case), needs, case, lambda: function(self, bench, case))
 
         test.__name__ = function.__name__

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import ClassVar
 
 from fra.core import ExchangeCapabilities, ExchangePluginInterface, Operation
 from fra.testkit.calls import READS, STREAMS, cells, empty_cells, kinds_of
-from fra.testkit.check import Case, Needs
+from fra.testkit.check import Case, Needs, Scope
 from fra.testkit.venue import VenueUnderTest
 
 
@@ -44,18 +44,14 @@ def tests_of(cls: type[Topic]) -> Iterator[tuple[str, Needs]]:
 
 
 def cases_of(needs: Needs, capabilities: ExchangeCapabilities) -> list[Case]:
-    """What a test is run for, by what the adapter's class says of itself."""
+    """What a test is run for, by what the adapter's class says of itself; None where it has nothing of that."""
     kinds = kinds_of(capabilities)
-    if needs.scope == "kind":
-        return [*kinds]
-    if needs.scope == "swap":
-        return [kind for kind in kinds if kind.is_swap]
-    if needs.scope == "read":
-        return [*cells(READS, capabilities)]
-    if needs.scope == "stream":
-        return [*cells(STREAMS, capabilities)]
-    if needs.scope == "empty":
-        return [*empty_cells(capabilities)]
-    if needs.scope == "operation":
-        return [*Operation]
-    return [None]
+    cases: dict[Scope, Sequence[Case]] = {
+        "kind": kinds,
+        "swap": [kind for kind in kinds if kind.is_swap],
+        "read": cells(READS, capabilities),
+        "stream": cells(STREAMS, capabilities),
+        "empty": empty_cells(capabilities),
+        "operation": [*Operation],
+    }
+    return [*cases.get(needs.scope, ())] or [None]

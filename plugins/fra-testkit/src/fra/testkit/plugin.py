@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from fra.testkit.outcomes import LETTERS, NotRun, Outcome, Result
 
+if TYPE_CHECKING:
+    from fra.testkit.conformance import Topic
+
 _KEY: Final = "fra"
+_LEFT_OUT: Final = "fra left out"
 SUITE: Final = Path(__file__).with_name("suite") / "fra_conformance.py"
 
 
@@ -27,13 +32,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Registrar(config), "fra-testkit-registrar")
+    options = ("fra_adapter", "fra_venue", "fra_certificate")
+    if any(config.getoption(option) for option in options) and not hasattr(config, "workerinput"):
+        from fra.testkit.chosen import look
+
+        look(config)
     if config.getoption("fra_adapter"):
         chosen = config.args_source is pytest.Config.ArgsSource.ARGS
         config.args = [*(config.args if chosen else ()), str(SUITE)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    from fra.testkit.check import Needs, case_id
+    from fra.testkit.check import NO_CASE, Needs, case_id
 
     needs = getattr(metafunc.function, "fra_needs", None)
     if isinstance(needs, Needs) and "case" in metafunc.fixturenames:
@@ -42,7 +52,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
         adapter = getattr(metafunc.cls, "adapter", None) or metafunc.config.getoption("fra_adapter")
         cases = cases_of(needs, Adapter.of(adapter).capabilities)
-        metafunc.parametrize("case", cases, ids=map(case_id, cases))
+        metafunc.parametrize("case", cases, ids=[case_id(case) or NO_CASE for case in cases])
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +79,8 @@ def bench(request: pytest.FixtureRequest, fra_benches: dict[object, object]) -> 
     key = (adapter, type(topic).venue)
     if key not in fra_benches:
         own = type(topic).venue is not Topic.venue
-        fra_benches[key] = Bench(adapter, topic.venue if own else lambda: chosen_venue(request.config))
+        name = adapter if isinstance(adapter, str) else adapter.describe().name
+        fra_benches[key] = Bench(adapter, topic.venue if own else lambda: chosen_venue(request.config, name))
     return fra_benches[key]
 
 
@@ -88,13 +99,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     bench = getattr(item, "funcargs", {}).get("bench")
     if report.when != "teardown" and bench is not None and hasattr(getattr(item, "function", None), "fra_needs"):
         from fra.testkit.bench import Bench
+        from fra.testkit.check import NO_CASE
         from fra.testkit.conformance import topic_of
 
         if isinstance(bench, Bench) and isinstance(item, pytest.Function) and item.cls is not None:
             adapter = bench.adapter
             topic = topic_of(item.cls, item.originalname)
             report.user_properties.append((f"{_KEY} adapter", [adapter.name, adapter.distribution, adapter.version]))
-            report.user_properties.append((f"{_KEY} test", [item.name, topic]))
+            test = item.name.removesuffix(f"[{NO_CASE}]")
+            report.user_properties.append((f"{_KEY} test", [test, topic]))
     return report
 
 
@@ -121,6 +134,40 @@ class Registrar:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._results: dict[tuple[str, str | None, str | None], dict[str, Result]] = {}
+        self._left_out: Counter[str] = Counter()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """What was not even collected: a test was named with ``::``."""
+        collected: dict[type[Topic], set[str]] = {}
+        for item in items:
+            if isinstance(item, pytest.Function) and item.cls is not None and hasattr(item.function, "fra_needs"):
+                collected.setdefault(item.cls, set()).add(item.originalname)
+        if collected:
+            from fra.testkit.conformance import tests_of
+
+            for cls, present in collected.items():
+                self._left_out[self._adapter(cls)] += sum(name not in present for name, _ in tests_of(cls))
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            if isinstance(item, pytest.Function) and item.cls is not None and hasattr(item.function, "fra_needs"):
+                self._left_out[self._adapter(item.cls)] += 1
+
+    def _adapter(self, cls: type[Topic]) -> str:
+        """The name of the adapter that a class judges."""
+        from fra.testkit.bench import Adapter
+
+        return Adapter.of(getattr(cls, "adapter", None) or self._config.getoption("fra_adapter")).name
+
+    def pytest_sessionfinish(self) -> None:
+        if hasattr(self._config, "workeroutput"):
+            self._config.workeroutput[_LEFT_OUT] = dict(self._left_out)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """With pytest-xdist every worker collects, and each leaves out the same."""
+        self._left_out |= Counter(getattr(node, "workeroutput", {}).get(_LEFT_OUT, {}))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         said: dict[str, Any] = dict(report.user_properties)
@@ -138,7 +185,7 @@ class Registrar:
         from fra.testkit.certificate import Certificate, write
 
         made = [
-            Certificate(name, distribution, version, tuple(results.values()))
+            Certificate(name, distribution, version, tuple(results.values()), left_out=self._left_out[name])
             for (name, distribution, version), results in self._results.items()
         ]
         if made:

@@ -49,7 +49,8 @@ class _CountingLimiter:
         self._watch = watch
 
     async def acquire(self, costs: Mapping[str, int] | int = 1, *, priority: bool = False) -> None:
-        self._watch.acquired += 1
+        if sum(costs.values()) if isinstance(costs, Mapping) else costs:  # for nothing, nothing is counted
+            self._watch.acquired += 1
         await self._limiter.acquire(costs, priority=priority)
 
     def answered(self, costs: Mapping[str, int], *, since: float) -> None:

@@ -77,11 +77,15 @@ class ErrorsConformance(Topic):
             )
             return
         refusal = bench.venue.faults.refusal(400)
-        ensure(code == refusal.code, f"the venue's code is {refusal.code}, and the error's {code}", "pass code")
+        ensure(
+            code == refusal.code,
+            f"the venue's code is {refusal.code}, and the error's {code}",
+            "read it from the answer, and pass code to the error",
+        )
         ensure(
             answer is not None and _same(str(answer), refusal.body),
             f"the venue's answer is {refusal.body!r}, and the error's response {answer!r}",
-            "pass the raw answer as response",
+            "pass the raw answer to the error as response",
         )
 
     @check(Operation.GET_ORDERBOOK, faults=("fail",))

@@ -36,7 +36,7 @@ class LifecycleConformance(Topic):
         if isinstance(error, ExchangeConnectionError) and bench.venue.live:
             raise NotEvaluated(f"the venue cannot be reached: {error}")
         if error is not None:
-            raise Broken(f"it does not start: {error} → see the cause above") from error
+            raise Broken(f"it does not start: {error}") from error
 
     @check(started=False)
     async def test_it_describes_itself_before_there_is_an_instance(self, bench: Bench) -> None:
