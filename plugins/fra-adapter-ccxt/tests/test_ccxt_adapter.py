@@ -252,6 +252,7 @@ async def test_an_unreachable_venue_is_a_connection_error_without_its_signed_url
     with pytest.raises(ExchangeConnectionError) as caught:
         await adapter.connect()
     assert "?" not in caught.value.message
+    assert "Cannot connect to host 127.0.0.1:1 " in caught.value.message
     assert adapter.client is None
 
 

@@ -156,7 +156,7 @@ def fra_error(
         cls = ExchangeRateLimitError
     code = code_of(answer)
     cls = (codes or {}).get(code or "", cls)
-    message = message_in(answer) or _clean(error)
+    message = message_in(answer) or _because(error)
     cls = next((kind for of, part, kind in words if of == (code or "") and part in message.lower()), cls)
     fields: dict[str, Any] = {"exchange": exchange, "code": code, "response": text}
     if issubclass(cls, ExchangeAPIError):
@@ -202,6 +202,17 @@ def _retry_after(headers: object) -> float | None:
                 return None
             return seconds if isfinite(seconds) else None
     return None
+
+
+def _because(error: Exception) -> str:
+    """The text, and the reason where ccxt names only what it asked for. Other texts than a connection's may hold a URL
+    with a password in it.
+    """
+    text, cause = _clean(error), error.__cause__
+    if cause is None:
+        return text
+    why = _clean(cause) if isinstance(cause, OSError) else type(cause).__name__
+    return text if why in text else f"{text}: {why}"
 
 
 def _clean(error: Exception) -> str:
