@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vcr.request import Request
 
-from fra.testkit.cassettes import VENUES, Privacy, Scrubber, lint
+from fra.testkit.cassettes import VENUES, CassetteLeaks, Privacy, Scrubber, lint
 from fra.testkit.cassettes.fields import Fields, dump
 
 SECRET = "pl4nted-s3cret-value"
@@ -206,4 +206,21 @@ def test_the_command_lints_files_and_folders_and_its_exit_code_says_whether_all_
     done = run("fra.testkit.cassettes", str(path), folder=tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.strip() == f"{path}: request 1, header X-MBX-APIKEY: is private and was not scrubbed"
-    assert run("fra.testkit.cassettes", "nowhere", folder=tmp_path).returncode == 2
+    empty = tmp_path / "tapes"
+    empty.mkdir()
+    done = run("fra.testkit.cassettes", "nowhere", str(empty), folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "nowhere: there is no such file",
+        f"{empty}: there is no cassette in it (YAML or JSON below a folder called `cassettes`)",
+    ]
+
+
+def test_what_cannot_be_read_is_not_called_private(tmp_path: Path) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text("interactions: [")
+    told = str(CassetteLeaks(lint(path)))
+    assert told.startswith("nobody knows what a cassette holds:")
+    assert "keep other files out" in told
+    path.write_text("interactions:\n- request: {uri: 'https://a.example/?signature=abc'}\n  response: {}\n")
+    assert str(CassetteLeaks(lint(path))).startswith("a cassette holds what is private:")

@@ -25,18 +25,24 @@ class Finding:
     cassette: Path
     place: str
     what: str
+    checked: bool = True
+    """Whether it was seen; else the file, or a part of it, could not be read, and nobody knows what it holds."""
 
     def __str__(self) -> str:
         return f"{self.cassette}: {self.place}: {self.what}"
 
 
 class CassetteLeaks(FraError):
-    """A cassette holds what it must not; ``findings`` says what and where."""
+    """A cassette holds what it must not, or cannot be checked for it; ``findings`` says what and where."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
+        leaks = any(finding.checked for finding in findings)
+        what = "a cassette holds what is private" if leaks else "nobody knows what a cassette holds"
+        keys = "take a key that was published out of service"
+        others = "keep other files out of folders called `cassettes`"
         super().__init__(
-            "\n".join(["a cassette holds what is private:", *map(str, findings)]),
-            cure="record it anew with fra.testkit.cassettes, and take a key that was published out of service",
+            "\n".join([f"{what}:", *map(str, findings)]),
+            cure=f"record it anew with fra.testkit.cassettes, and {keys if leaks else others}",
         )
         self.findings = tuple(findings)
 
@@ -55,10 +61,10 @@ def lint(path: Path, privacy: Privacy | None = None) -> list[Finding]:
         text = path.read_text(encoding="utf-8")
         loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        return [Finding(path, "the file", f"cannot be read as a cassette: {type(error).__name__}")]
+        return [Finding(path, "the file", f"cannot be read as a cassette: {type(error).__name__}", checked=False)]
     interactions = loaded.get("interactions") if isinstance(loaded, Mapping) else None
     if not isinstance(interactions, list):
-        return [Finding(path, "the file", "is no cassette: it has no interactions")]
+        return [Finding(path, "the file", "is no cassette: it has no interactions", checked=False)]
     found = [Finding(path, "the file", "a known secret")] if privacy.known(text) else []
     for number, interaction in enumerate(interactions, 1):
         try:
@@ -70,7 +76,8 @@ def lint(path: Path, privacy: Privacy | None = None) -> list[Finding]:
                 Finding(path, place, what) for place, what in _Reader(privacy, f"answer {number}", False)(response)
             ]
         except (KeyError, TypeError, AttributeError) as error:
-            found.append(Finding(path, f"interaction {number}", f"cannot be understood: {type(error).__name__}"))
+            what = f"cannot be understood: {type(error).__name__}"
+            found.append(Finding(path, f"interaction {number}", what, checked=False))
     return list(dict.fromkeys(found))
 
 
@@ -160,9 +167,12 @@ class _Reader:
         return f"{self.who}, {place}"
 
 
+def cassettes_in(path: Path) -> list[Path]:
+    """The cassettes of a folder; a file is taken for one, whatever it is called."""
+    return sorted(filter(is_cassette, path.rglob("*"))) if path.is_dir() else [path]
+
+
 def lint_all(paths: Iterable[Path], privacy: Privacy | None = None) -> list[Finding]:
     """The findings of all cassettes among ``paths``, which may be folders."""
-    files: dict[Path, None] = {}
-    for path in paths:
-        files.update(dict.fromkeys(sorted(filter(is_cassette, path.rglob("*"))) if path.is_dir() else [path]))
+    files = dict.fromkeys(file for path in paths for file in cassettes_in(path))
     return [finding for file in files for finding in lint(file, privacy)]
