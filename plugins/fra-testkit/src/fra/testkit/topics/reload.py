@@ -198,7 +198,7 @@ async def _reload(bench: Bench) -> Reloaded:
                 played.gaps = len(stream.gaps)
             opened = _sockets() - before
             await own.manager.reload_plugin(NAME)
-            for _ in range(30):  # the venue's ends of them close after ours
+            for _ in range(100):  # the venue's ends of them close after ours
                 played.left = len(opened & _sockets())
                 if not played.left:
                     break
