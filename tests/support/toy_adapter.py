@@ -157,7 +157,14 @@ class ToyAdapter(ExchangePluginInterface):
             raise ExchangeConnectionError(f"{path} has no answer: {type(error).__name__}", sent=sent) from None
         if response.status != 200:
             self.refuse(response.status, text, response.headers.get("Retry-After"), headers)
-        return self.parse(text, path)
+        answer = self.parse(text, path)
+        if self.says_no(answer):
+            self.refuse(response.status, text, None, headers)
+        return answer
+
+    def says_no(self, answer: Any) -> bool:
+        """Whether an answer with status 200 is a refusal."""
+        return isinstance(answer, dict) and "code" in answer
 
     def parse(self, text: str, path: str) -> Any:
         try:

@@ -241,7 +241,8 @@ class ToyExchange:
 
 def refused(status: int) -> Refusal:
     """How the exchange words a refusal."""
-    return Refusal(f"{status}00", {"code": status * 100, "message": f"the exchange says no ({status})"})
+    body = {"code": status * 100, "message": f"the exchange says no ({status})"}
+    return Refusal(f"{status}00", body, status=200 if status == 400 else None)
 
 
 def _page(times: list[int], asked: Asked) -> list[int]:

@@ -179,14 +179,19 @@ class AnyAnswerWillDo(ToyAdapter):
 
 class WordlessRefusal(ToyAdapter):
     def refuse(self, status: int, text: str, retry_after: str | None, headers: dict[str, str]) -> None:
-        if status == 400 and json.loads(text)["code"] == 40000:
+        if '"code": 40000' in text:
             raise ExchangeAPIError("HTTP 400", status_code=400)
         super().refuse(status, text, retry_after, headers)
 
 
+class StatusAlone(ToyAdapter):
+    def says_no(self, answer: Any) -> bool:
+        return False
+
+
 class CodeAlone(ToyAdapter):
     def refuse(self, status: int, text: str, retry_after: str | None, headers: dict[str, str]) -> None:
-        if status == 400 and json.loads(text)["code"] == 40000:
+        if '"code": 40000' in text:
             raise ExchangeAPIError("HTTP 400", status_code=400, code="40000")
         super().refuse(status, text, retry_after, headers)
 
@@ -242,6 +247,7 @@ FAULTS: dict[type[ToyAdapter], str] = {
     SilentFunding: "test_every_claimed_stream_tells_something[subscribe_funding_rate-linear_swap]",
     AnyAnswerWillDo: "test_garbage_is_an_error",
     WordlessRefusal: "test_a_refusal_carries_the_venues_answer",
+    StatusAlone: "test_a_refusal_carries_the_venues_answer",
     CodeAlone: "test_a_refusal_carries_the_venues_answer",
     LateFailure: "test_it_works_again_after_failures",
     SecretInRefusal: "test_no_error_so_far_shows_a_secret",

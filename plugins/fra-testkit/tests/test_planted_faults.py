@@ -50,7 +50,8 @@ HIDES: dict[type[ToyAdapter], set[type[ToyAdapter]]] = {
     account.RetriedOrder: {account.UnknownCalledRejected},
     account.AmountInContracts: {account.BooksInContracts},
     account.ImmediateOrderRests: {account.BooksInContracts},
-    life.WordlessRefusal: {life.CodeAlone},  # of one refusal
+    life.StatusAlone: {life.WordlessRefusal, life.CodeAlone},  # of one refusal
+    life.WordlessRefusal: {life.CodeAlone},
     life.HiddenCall: {life.LyingCapability, data.AllTickers, streams.StreamedCandleAskew},
     life.ClaimsLessThanItsClass: {streams.StreamedCandleAskew},
     life.AsksBeforeItIsConnected: {life.BlindStart},

@@ -15,10 +15,14 @@ SymbolSwitch = Callable[[Symbol], object | Awaitable[object]]
 
 @attrs.frozen
 class Refusal:
-    """How a venue refuses: its own code, as it stands in the answer, and the answer (JSON, or text as it is sent)."""
+    """How a venue refuses: its own code, as it stands in the answer, and the answer (JSON, or text as it is sent).
+
+    ``status`` is the HTTP status that it comes with, where that is not the one asked for: many say no with 200.
+    """
 
     code: str
     body: object
+    status: int | None = None
 
 
 class Fail(Protocol):

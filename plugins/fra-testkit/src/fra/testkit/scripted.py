@@ -235,7 +235,8 @@ class ScriptedVenue:
         """
 
         def fail(status: int, *, retry_after: float | None = None) -> None:
-            self.fail(status, "" if refusal is None else refusal(status).body, retry_after=retry_after)
+            said = Refusal("", "") if refusal is None else refusal(status)
+            self.fail(said.status or status, said.body, retry_after=retry_after)
 
         return Faults(
             restore=self.restore,
