@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -12,7 +13,7 @@ from traders import configured, emulator, new_account
 from fra.core import Symbol
 from fra.emulator import Account, OrderAction, Venue
 from fra.matching import Side as TrueSide
-from fra.testkit import Faults, VenueUnderTest
+from fra.testkit import Faults, Refusal, VenueUnderTest
 
 STALE_AFTER = 2.0
 _GARBAGE = '{"code": 0, "data": [[['
@@ -36,14 +37,23 @@ async def emulated(
             requests=lambda: venue.stats.requests,
             order_requests=lambda: _placed(venue),
             bought=lambda symbol: _bought(venue, account, symbol),
-            faults=switches(venue),
+            faults=switches(venue, None if plugin else WORDS.get(name)),
             stale_after=STALE_AFTER,
             **fields,
         )
 
 
-def switches(venue: Venue) -> Faults:
-    """The emulator's switches by the kit's names."""
+WORDS: Mapping[str, Refusal] = {
+    "binance": Refusal("-1999", {"code": -1999, "msg": "refused"}),
+    "okx": Refusal("59999", {"code": "59999", "msg": "refused", "data": []}),
+    "bybit": Refusal("19999", {"retCode": 19999, "retMsg": "refused", "result": {}}),
+    "htx": Refusal("1999", {"status": "error", "err-code": "1999", "err-msg": "refused", "err_code": 1999}),
+}
+"""How each venue words a refusal, with a code that means nothing: the HTTP status says what it is."""
+
+
+def switches(venue: Venue, refusal: Refusal | None = None) -> Faults:
+    """The emulator's switches by the kit's names; ``refusal`` is what it says when it fails."""
 
     def restore() -> None:
         venue.answer_normally()
@@ -55,7 +65,7 @@ def switches(venue: Venue) -> Faults:
 
     def fail(status: int, *, retry_after: float | None = None) -> None:
         headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
-        venue.answer_with(status, "{}", headers=headers)
+        venue.answer_with(status, "{}" if refusal is None else json.dumps(refusal.body), headers=headers)
 
     def hold(symbol: Symbol) -> None:
         frozen.append((symbol.market, symbol.venue_id))
@@ -69,6 +79,7 @@ def switches(venue: Venue) -> Faults:
     return Faults(
         restore=restore,
         fail=fail,
+        refusal=None if refusal is None else lambda status: refusal,
         garble=venue.answer_garbage,
         cut=venue.cut,
         silence=venue.go_silent,
