@@ -47,7 +47,7 @@ async def test_nothing_false_is_told_and_all_is_well_again(
         )
 
 
-def test_memory_that_each_scenario_keeps_is_told_of() -> None:
+async def test_memory_that_each_scenario_keeps_is_told_of() -> None:
     before, kept = Held.now(), list[dict[int, list[int]]]()
     assert Held.now().grown(before, 100) is None
     kept += [{n: [n] for n in range(10)} for _ in range(100)]

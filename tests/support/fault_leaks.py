@@ -104,6 +104,7 @@ class Held:
 
     @classmethod
     def now(cls) -> Held:
+        forget_cancelled_timers()
         gc.collect()
         return cls(len(gc.get_objects()), sys.getallocatedblocks())
 

@@ -124,6 +124,20 @@ async def test_after_a_loss_it_recovers_and_a_lossless_stream_says_where_the_gap
     await made.source.close()
 
 
+async def test_what_is_kept_from_before_a_loss_is_forgotten_before_the_gap(adapter: GateCCXT) -> None:
+    sink: Sink | None = None
+    forgotten: list[list[object]] = []
+    made, sink = pump(
+        adapter,
+        Feed(1, ccxt_error("NetworkError"), 2),
+        lossless=True,
+        forget=lambda: forgotten.append([] if sink is None else list(sink.told)),
+    )
+    await sink.until(lambda: 2 in sink.told)
+    assert forgotten == [[StreamStatus.LIVE, 1]]
+    await made.source.close()
+
+
 async def test_a_socket_that_ended_while_nobody_waited_on_it_left_a_gap(adapter: GateCCXT) -> None:
     class Socket:
         error = None

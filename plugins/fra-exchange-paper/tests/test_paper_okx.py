@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal as D
 
 import pytest
@@ -18,6 +18,7 @@ from fra.core import (
     OrderType,
     PluginManager,
     Side,
+    StreamStatus,
     UserEvent,
 )
 from fra.emulator import Emulator
@@ -38,6 +39,15 @@ async def exchanges(emulator: Emulator) -> AsyncIterator[tuple[ExchangeHandle, E
     paper = {"options": {"market_data": "okx-main", "balances": {"USDT": 100_000, "BTC": 2}}}
     async with PluginManager.from_config({"exchanges": {"okx-main": okx, "paper": paper}}) as manager:
         yield manager.get_plugin("okx-main"), manager.get_plugin("paper")
+
+
+async def _looks(condition: Callable[[], bool]) -> None:
+    """A subscription tells its status to those who look."""
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
 
 
 def order(symbol: str, side: Side, amount: D, price: D | None = None) -> OrderRequest:
@@ -89,6 +99,17 @@ async def test_a_resting_order_is_filled_by_okxs_live_book(exchanges) -> None:
     async with asyncio.timeout(20):
         await filled.wait()
     await stream.close()
+
+
+async def test_a_stream_says_that_okxs_has_no_data(emulator, exchanges) -> None:
+    _, paper = exchanges
+    async with paper.subscribe_ticker(SWAP) as tickers, asyncio.timeout(20):
+        await anext(tickers)
+        emulator.okx.refuse_connections()
+        assert emulator.okx.cut()
+        await _looks(lambda: tickers.status is StreamStatus.RECOVERING)
+        emulator.okx.refuse_connections(False)
+        await _looks(lambda: tickers.status is StreamStatus.LIVE)
 
 
 async def test_orders_are_refused_while_okx_is_cut_off_and_taken_when_it_is_back(emulator, exchanges) -> None:

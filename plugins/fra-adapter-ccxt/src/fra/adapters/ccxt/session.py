@@ -188,14 +188,13 @@ class CCXTSession(CCXTMarkets):
         A refused clock is read again; if it was wrong, that is raised as a lost connection, since ccxt takes what a
         socket refused for done.
         """
+        believed = self.client.fra_ahead_ms
         try:
             return await getattr(self.client, method)(*args, **self.with_params(params))
         except Exception as error:
-            before = self.client.fra_ahead_ms
-            wrong = (
-                self._is_late(error) and await self._read_clock() and abs(self.client.fra_ahead_ms - before) > _WRONG_MS
-            )
-            if not wrong:
+            if not self._is_late(error) or not await self._read_clock():
+                raise
+            if abs(self.client.fra_ahead_ms - believed) <= _WRONG_MS:
                 raise
             raise ExchangeConnectionError(f"the clock was wrong: {self.failure(error, method).message}") from error
 

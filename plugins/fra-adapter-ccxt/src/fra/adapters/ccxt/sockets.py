@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib import import_module
 from time import time_ns
 from typing import Any, Final, Protocol
@@ -98,6 +99,9 @@ def mend(socket: Any, owner: Owner) -> None:
     def handled(message: Any) -> None:
         if socket.fra_given_up:
             return
+        if message.type.name == "PING":
+            asyncio.ensure_future(_pong(socket, message.data))  # noqa: RUF006 (it is over at once)
+            return
         try:
             handle(message)
         except Exception as error:
@@ -157,6 +161,12 @@ def mend(socket: Any, owner: Owner) -> None:
     socket.aiohttp_close = closed
     socket.handle_message, socket.handle_text_or_binary_message, socket.on_error = handled, read, failed
     socket.resolve, socket.send, socket.on_connected_callback, socket.future = resolved, sent, connected, future
+
+
+async def _pong(socket: Any, data: bytes) -> None:
+    """ccxt's own task would complain, unheard, of a connection that ends meanwhile: who reads it is told of that."""
+    with suppress(ConnectionError):
+        await socket.connection.pong(data)
 
 
 def _look(future: Any) -> None:
