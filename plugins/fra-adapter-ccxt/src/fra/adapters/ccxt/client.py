@@ -18,6 +18,7 @@ from fra.adapters.ccxt.numbers import Exact, bound
 from fra.adapters.ccxt.sequences import Numbers
 from fra.adapters.ccxt.sockets import catch_up, mend
 from fra.adapters.ccxt.symbols import kind_of
+from fra.adapters.ccxt.updates import Listener, Updates
 from fra.core import ConfigError, ExchangeAPIError, MarketKind
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ class Mended:
     fra_candle_volume: Mapping[MarketKind, tuple[int, str]] = {}
     fra_ahead_ms = 0
     """By how much the venue's clock is ahead of ours, as it was last read."""
+    fra_listeners: list[Listener]
+    """Who is told of each update of an order or an own trade."""
+    orders, triggerOrders, myTrades = Updates(), Updates(), Updates()
 
     # --- budgets
 
@@ -268,7 +272,7 @@ def make_client(
         cls = _classes[base] = type(exchange_id, (Mended, base), {"__module__": __name__})
     bound(import_module("ccxt.base.precise").Precise)
     client = cls({"number": str, "enableRateLimit": True, **settings})
-    client.fra_news, client.fra_refused, client.fra_broken = news, refused, broken
+    client.fra_news, client.fra_refused, client.fra_broken, client.fra_listeners = news, refused, broken, []
     client.has = {**client.has, "fetchCurrencies": False}  # a private call on most venues, and not needed
     client.options["maxRetriesOnFailure"] = 0
     client.timeout_on_exit = 0  # aiohttp waits by itself until what was open is closed

@@ -48,6 +48,8 @@ _ELEMENTS: Final = {
     True: "contractPublicGetSwapApiV1SwapQueryElements",
 }
 """Whether inverse → the request for what contracts are like."""
+_BOUGHT: Final = 1000
+"""Market buys whose trades are remembered."""
 _TRADES: Final = {
     MarketKind.SPOT: ("trade-id", "tradeId"),
     MarketKind.LINEAR_SWAP: ("trade_id",),
@@ -87,8 +89,13 @@ class HTXCCXT(CCXTAdapter):
     )
     missing = frozenset((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind)
 
+    _bought: dict[str, dict[str, Decimal]]
     _elements: Mapping[str, timedelta] = {}
     _learnt_ms: int | None = None
+
+    async def initialize(self) -> None:
+        await super().initialize()
+        self._bought = {}
 
     async def learn_intervals(self, symbols: Sequence[Symbol]) -> None:
         """HTX, "Query Swap Elements": ``settle_period`` is in hours; asked for each ten minutes and after each full
@@ -246,16 +253,29 @@ class HTXCCXT(CCXTAdapter):
 
     def order(self, raw: Raw, symbol: Symbol) -> Order:
         """Linear orders have post-only among their types, which ccxt takes for a limit order. On the stream ``execAmt``
-        of a market buy is its worth (HTX, spot "Subscribe Order Updates"): how much was bought, its fills say. Only
-        ``operator``, which the stream leaves out, tells a take-profit from a stop.
+        of a market buy is its worth (HTX, spot "Subscribe Order Updates"): how much was bought, its trades say. Only
+        ``operator``, which the stream leaves out, tells a take-profit from a stop. Of a trade that comes before the
+        order's creation ccxt reads little.
         """
-        made, info = super().order(raw, symbol), raw.get("info") or {}
+        info = raw.get("info") or {}
+        if raw.get("side") is None and info.get("eventType") == "trade":
+            raw = {**self.client.parse_ws_order(info), **{name: said for name, said in raw.items() if said is not None}}
+        made = super().order(raw, symbol)
         rises = {"gte": True, "lte": False}.get(str(info.get("operator")))
         if made.type is OrderType.STOP and rises is not None and rises is (made.side is Side.SELL):
             return attrs.evolve(made, type=OrderType.TAKE_PROFIT)
         if info.get("type") == "buy-market" and "execAmt" in info:
-            return attrs.evolve(made, filled=Decimal(0), average_price=None)
+            return attrs.evolve(made, filled=self._traded(info), average_price=None)
         return attrs.evolve(made, post_only=True) if info.get("type") == "post_only" else made
+
+    def _traded(self, info: Mapping[str, Any]) -> Decimal:
+        """Base coin that the stream's messages of a market buy have told of so far, each trade once."""
+        trades = self._bought.setdefault(str(info.get("orderId")), {})
+        if info.get("tradeId") and (volume := number(info.get("tradeVolume"))) is not None:
+            trades[str(info["tradeId"])] = volume
+        if len(self._bought) > _BOUGHT:
+            del self._bought[next(iter(self._bought))]
+        return sum(trades.values(), Decimal(0))
 
     def fill(self, raw: Raw, symbol: Symbol, received_ms: int) -> Fill:
         """HTX, "Query Historical Order Details" of /v5: the fee is positive when paid. ccxt turns it round, as is right

@@ -12,6 +12,7 @@ import attrs
 from fra.adapters.ccxt import client as clients
 from fra.adapters.ccxt import convert, sockets
 from fra.adapters.ccxt.streams import PERMANENT, _nothing
+from fra.adapters.ccxt.updates import TOLD, Listener
 from fra.core import (
     Balance,
     ExchangeError,
@@ -67,7 +68,8 @@ class UserFeed:
     """Watches orders, own trades, balances and positions where ccxt can, and hands their events to :attr:`source`.
 
     The source is LIVE once every list is subscribed (as far as ccxt shows that) and the account was asked for by REST
-    after that. After a loss it is RECOVERING until both hold again. Events go out at once, also while it is not LIVE.
+    after that. After a loss it is RECOVERING until both hold again. Events go out at once, also while it is not LIVE:
+    orders and own trades as their messages are read, in order.
     """
 
     def __init__(self, adapter: CCXTTrading) -> None:
@@ -84,6 +86,8 @@ class UserFeed:
         self._fill: asyncio.Task[None] | None = None
         self._asking: asyncio.Task[None] | None = None
         self._ask_again = False
+        self._listeners: list[Listener] = adapter.client.fra_listeners
+        self._listeners.append(self._hear)
         self._tasks = [self._pumps.spawn(self._run(part), name=part.name) for part in self._parts]
         self._refill()
 
@@ -131,20 +135,29 @@ class UserFeed:
                 await retries.handle_disconnect(_nothing)
                 continue
             retries.data_received()
-            received = self._adapter.context.now_ms()
-            try:
-                events = list(part.convert(raw, received))
-            except Exception as error:
-                self._adapter.report(self._adapter.failure(error, part.name), part.name)
-                continue
-            if self.source.status is StreamStatus.LIVE:
-                self._heard_ms = self._adapter.venue_ms()
-            for event in events:
-                if (key := _key(event)) is not None:
-                    self._touched.add(key)
-                self._deliver(event)
-            if any(isinstance(event, Order | Fill) for event in events):
-                self._ask()
+            self._take(part.name, part.convert, raw)
+
+    def _hear(self, flag: str, row: convert.Raw) -> bool:
+        """One update of an order or an own trade, as ccxt puts it into its cache."""
+        if not self._watched[flag]:
+            return False
+        self._take(_METHODS[flag], self._orders if flag == "watchOrders" else self._fills, [row])
+        return True
+
+    def _take(self, name: str, read: Callable[[Any, int], Iterable[UserEvent]], raw: Any) -> None:
+        try:
+            events = list(read(raw, self._adapter.context.now_ms()))
+        except Exception as error:
+            self._adapter.report(self._adapter.failure(error, name), name)
+            return
+        if self.source.status is StreamStatus.LIVE:
+            self._heard_ms = self._adapter.venue_ms()
+        for event in events:
+            if (key := _key(event)) is not None:
+                self._touched.add(key)
+            self._deliver(event)
+        if any(isinstance(event, Order | Fill) for event in events):
+            self._ask()
 
     def _waits(self, part: _Part, socket: Any, future: Any) -> None:
         part.socket = part.last = socket
@@ -153,7 +166,8 @@ class UserFeed:
 
     def _orders(self, rows: Iterable[convert.Raw], received_ms: int) -> Iterable[UserEvent]:
         for row, symbol in self._named(rows):
-            yield self._adapter.order(row, symbol)
+            if TOLD not in row:
+                yield self._adapter.order(row, symbol)
             if self._watched["watchMyTrades"]:
                 continue
             for trade in row.get("trades") or ():
@@ -162,7 +176,8 @@ class UserFeed:
 
     def _fills(self, rows: Iterable[convert.Raw], received_ms: int) -> Iterable[UserEvent]:
         for row, symbol in self._named(rows):
-            yield self._adapter.fill(row, symbol, received_ms)
+            if TOLD not in row:
+                yield self._adapter.fill(row, symbol, received_ms)
 
     def _positions(self, rows: Iterable[convert.Raw], received_ms: int) -> Iterable[UserEvent]:
         for row, symbol in self._named(rows):
@@ -185,7 +200,7 @@ class UserFeed:
         if len(known) < len(rows):
             told = {id(row) for row, _ in known}
             for row in rows:
-                if id(row) not in told:
+                if id(row) not in told and TOLD not in row:
                     name = row.get("symbol")
                     self._adapter.report(ExchangeError(f"the account's stream speaks of {name!r}"), "user_data")
         return known
@@ -268,6 +283,8 @@ class UserFeed:
             await sockets.drop(socket, self._adapter.client)
 
     def _stop(self) -> None:
+        if self._hear in self._listeners:
+            self._listeners.remove(self._hear)
         current = asyncio.current_task()
         for task in self._running():
             if task is not current:
