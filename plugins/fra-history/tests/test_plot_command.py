@@ -132,6 +132,7 @@ def test_a_spread_is_drawn_from_exchanges_or_a_file(fra, source):
     ("arguments", "words"),
     [
         (("funding", "--from", "none.csv"), "is not there"),
+        (("funding", "--from", "strange.csv"), "not a file that fra history wrote, or was changed since → another file"),
         (("funding", "ETH/USDT:USDT", "--from", "x.csv"), "no such series"),
         (("spread", BTC, "--long", "okx", "--short", "htx", "--from", "x.csv"), f"has no htx {BTC}"),
         (("funding", BTC, "--from", "x.csv", "--out", "x.gif"), "--out x.png"),
@@ -140,6 +141,7 @@ def test_a_spread_is_drawn_from_exchanges_or_a_file(fra, source):
 )
 def test_what_cannot_be_drawn_is_one_line(fra, arguments, words):
     fra.run("history", "funding", BTC, "-e", "okx", "--since", "2d", "--out", "x.csv")
+    fra.folder.joinpath("strange.csv").write_text("a,b\n1,2\n")
     if "k.csv" in arguments:
         fra.run("history", "klines", BTC, "-e", "okx", "--since", "9h", "--out", "k.csv")
     (line,) = fra.run("plot", *arguments[:1], "--out", "x.png", *arguments[1:], code=1).stderr.splitlines()

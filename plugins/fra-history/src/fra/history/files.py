@@ -72,7 +72,7 @@ class HistoryFile(ABC):
             return self._contents()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise FileRefused(
-                f"{self.path} is not a file that fra history wrote, or was changed since", cure="another --out"
+                f"{self.path} is not a file that fra history wrote, or was changed since", cure="another file"
             ) from None
 
     def write(self, contents: Contents, rows: Iterable[Row]) -> None:
