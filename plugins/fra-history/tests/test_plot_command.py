@@ -132,7 +132,7 @@ def test_a_spread_is_drawn_from_exchanges_or_a_file(fra, source):
     ("arguments", "words"),
     [
         (("funding", "--from", "none.csv"), "is not there"),
-        (("funding", "--from", "strange.csv"), "not a file that fra history wrote, or was changed since → another file"),
+        (("funding", "--from", "strange.csv"), "or was changed since → another file"),
         (("funding", "ETH/USDT:USDT", "--from", "x.csv"), "no such series"),
         (("spread", BTC, "--long", "okx", "--short", "htx", "--from", "x.csv"), f"has no htx {BTC}"),
         (("funding", BTC, "--from", "x.csv", "--out", "x.gif"), "--out x.png"),
