@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ _SHOWN = 5
 async def test_nothing_false_is_told_and_all_is_well_again(
     venue: str,
     plugin: str,
-    fault_seeds: Callable[[str], range],
+    fault_seeds: Callable[[str], Sequence[int]],
     tally: Tally,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -152,8 +152,12 @@ async def asked(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 @asynccontextmanager
-async def account(venue: Venue, seed: int, registry: PluginRegistry) -> AsyncIterator[Trader]:
-    """An account that no other scenario has, on a venue that many have after one another."""
+async def account(
+    venue: Venue, seed: int, registry: PluginRegistry, plugin: str | None = None
+) -> AsyncIterator[Trader]:
+    """An account that no other scenario has, on a venue that many have after one another; ``plugin`` in place of the
+    native one.
+    """
     account = Account(
         key=f"key-{seed:06d}-of-{venue.name}",
         secret=f"secret-{seed}",
@@ -167,6 +171,7 @@ async def account(venue: Venue, seed: int, registry: PluginRegistry) -> AsyncIte
         keys["passphrase"] = account.passphrase
     config = {
         "exchange_id": venue.name,
+        **({} if plugin is None else {"plugin": plugin}),
         "base_url": venue.markets,
         "timeout": PATIENCE_S,
         "options": {"reconnect_delay": 0.02, "reconnect_max_delay": 0.05},
