@@ -19,8 +19,9 @@ class CCXTOptions:
 
     ``exchange_id`` is ccxt's name of the exchange, for the plugin ``ccxt`` only. ``margin_mode`` is what an order is
     sent with where the margin mode belongs to each order. A book without an update for ``staleness`` is stale, and
-    after twice as long subscribed anew. A socket whose pings are not answered for ``silence`` is given up.
-    ``reconnect_delay`` and ``reconnect_max_delay`` bound the wait after a loss.
+    after twice as long subscribed anew. A socket on which Binance, OKX, Bybit or HTX leaves a ping or another message
+    without an answer for ``silence`` is given up. ``reconnect_delay`` and ``reconnect_max_delay`` bound the wait after
+    a loss.
     ``ccxt`` is given to ccxt's constructor as it is, as in ``{options = {defaultType = "swap"}}``.
     """
 

@@ -36,13 +36,14 @@ def watchful(owner: Any, *, silence: float, timeout: float) -> None:
     """A socket that is dead or does not answer is found out within ``silence`` seconds, one that does not open within
     ``timeout``.
 
-    ccxt pings each ``keepAlive``, some venues each three minutes only, and waits for two answers in vain.
+    ccxt pings each ``keepAlive``, some venues each three minutes only, and waits for two answers in vain. Where it is
+    not known what answers a ping (at some venues only their own heartbeat does) its pace stays.
     """
     own, often = owner.streaming.get("keepAlive"), silence * 1000 / _PINGS
     owner.fra_silence = silence
     owner.streaming = {
         **owner.streaming,
-        "keepAlive": min(own, often) if own else own,
+        "keepAlive": min(own, often) if own and owner.id in NAMES else own,
         "connectionTimeout": max(1.0, timeout) * 1000,  # ccxt cuts it to whole seconds
     }
 
