@@ -177,8 +177,9 @@ class Play:
                 order = await trader.handle.cancel_order(None, step.symbol, client_order_id=placed.name)
             except (OrderOutcomeUnknown, ExchangeConnectionError):
                 pass  # it is as it is: this machine may be slow too
-            except FraError:
-                if step.on_cancel in (Trouble.NOTHING, Trouble.DELAY):
+            except FraError as error:
+                slow = isinstance(error.__cause__, ExchangeConnectionError)  # cancelled, and the question after it
+                if step.on_cancel in (Trouble.NOTHING, Trouble.DELAY) and not slow:
                     raise
             else:
                 after = trader.true_order(placed.name)

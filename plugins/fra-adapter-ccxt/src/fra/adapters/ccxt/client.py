@@ -133,6 +133,8 @@ class Mended:
         return super().json(data, params)  # type: ignore[misc]
 
     async def fetch(self, url: Any, method: Any = "GET", headers: Any = None, body: Any = None) -> Any:
+        if self.__dict__.get("fra_closed"):  # ccxt would open another session, which nobody closes
+            raise import_module("ccxt.base.errors").NetworkError(f"{self.id} is closed")
         if headers:
             headers = {name: value for name, value in headers.items() if name.lower() not in BROKER_HEADERS}
         return await super().fetch(url, method, headers, body)  # type: ignore[misc]
@@ -190,6 +192,7 @@ class Mended:
         return timer
 
     async def close(self, *args: Any, **more: Any) -> None:
+        self.__dict__["fra_closed"] = True
         for timer in self.__dict__.get("fra_timers", ()):
             timer.cancel()
         await super().close(*args, **more)  # type: ignore[misc]
