@@ -246,6 +246,7 @@ class UserFeed:
         while True:
             while not all(part.ready() for part in self._parts):
                 await self._adapter.news()
+            on = [part.socket for part in self._parts]
             try:
                 events = await self._adapter.account_now(self._heard_ms - overlap)
             except PERMANENT as refused:
@@ -255,8 +256,8 @@ class UserFeed:
                 self.source.set_status(StreamStatus.RECOVERING, failure)
                 await retries.handle_disconnect(_nothing)
                 continue
-            if all(part.ready() for part in self._parts):
-                break
+            if on == [part.socket for part in self._parts] and all(part.ready() for part in self._parts):
+                break  # else what came between the answers and the new subscription would be missed
         named = {_key(event) for event in events}
         gone = [_nothing_of(state) for key, state in self._states.items() if key not in named]
         for event in (*events, *gone):
