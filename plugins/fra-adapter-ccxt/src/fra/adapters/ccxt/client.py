@@ -133,14 +133,14 @@ class Mended:
         return super().json(data, params)  # type: ignore[misc]
 
     async def fetch(self, url: Any, method: Any = "GET", headers: Any = None, body: Any = None) -> Any:
-        if self.__dict__.get("fra_closed"):  # ccxt would open another session, which nobody closes
-            raise import_module("ccxt.base.errors").NetworkError(f"{self.id} is closed")
         if headers:
             headers = {name: value for name, value in headers.items() if name.lower() not in BROKER_HEADERS}
         return await super().fetch(url, method, headers, body)  # type: ignore[misc]
 
     def open(self, lazy: Any = False) -> Any:
         """The certificates are read once for all clients, not once for each: that takes 40 ms of the processor."""
+        if self.__dict__.get("fra_closed"):  # of what was still being asked or watched; nobody would close it again
+            raise import_module("ccxt.base.errors").NetworkError(f"{self.id} is closed")
         if self.ssl_context is None and self.verify and not self.options.get("include_OS_certificates"):
             self.ssl_context = _trust(self.cafile)
         return super().open(lazy)  # type: ignore[misc]
@@ -278,7 +278,6 @@ def make_client(
     client.fra_news, client.fra_refused, client.fra_broken, client.fra_listeners = news, refused, broken, []
     client.has = {**client.has, "fetchCurrencies": False}  # a private call on most venues, and not needed
     client.options["maxRetriesOnFailure"] = 0
-    client.timeout_on_exit = 0  # aiohttp waits by itself until what was open is closed
     for name, snapshot in (("watchPositions", "PositionsSnapshot"), ("watchBalance", "BalanceSnapshot")):
         told = client.options.get(name)
         nothing = {f"{verb}{snapshot}": False for verb in ("fetch", "await")}  # the account is asked for by UserFeed

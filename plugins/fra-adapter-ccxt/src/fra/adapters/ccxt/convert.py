@@ -87,7 +87,7 @@ def side(value: object) -> Side:
     try:
         return _SIDES[str(value).lower()]
     except KeyError:
-        raise ExchangeAPIError(f"ccxt names the side {value!r}") from None
+        raise ExchangeAPIError(f"ccxt names the side {value!r}", code="malformed") from None
 
 
 # --- market data

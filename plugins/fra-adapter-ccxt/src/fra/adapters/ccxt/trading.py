@@ -434,10 +434,18 @@ class CCXTTrading(CCXTAccount):
         return events
 
     async def _ended(self, order_id: str, symbol: Symbol) -> list[Order]:
-        """What became of an order that is not open any more; nothing where the venue has forgotten it."""
+        """What became of an order that is not open any more.
+
+        Nothing where the venue has forgotten it. An answer that cannot be read is reported, and the order asked for
+        again after the next loss: one order must not keep the whole account from being followed.
+        """
         try:
             return [await self.get_order(order_id, symbol)]
         except OrderNotFound as error:
             self._open.pop((symbol.name, order_id), None)
             self.report(error, "account")
-            return []
+        except ExchangeAPIError as error:
+            if error.code != MALFORMED:
+                raise
+            self.report(error, "account")
+        return []
