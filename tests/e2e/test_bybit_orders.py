@@ -14,6 +14,7 @@ import pytest_asyncio
 from fra.core import (
     Balance,
     DuplicateOrder,
+    EventBus,
     ExchangeAuthError,
     ExchangeError,
     ExchangeHandle,
@@ -33,6 +34,7 @@ from fra.core import (
     PositionSide,
     Side,
     StreamStatus,
+    StreamStatusChanged,
     Subscription,
     TimeInForce,
     UserEvent,
@@ -58,6 +60,9 @@ class Trader:
 
     def _on_event(self, event: UserEvent) -> None:
         self.events.append(event)
+        self._more.set()
+
+    def on_status(self, event: StreamStatusChanged) -> None:
         self._more.set()
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -93,14 +98,16 @@ class Trader:
 
 @asynccontextmanager
 async def trading(account: Account = KEYS, **settings: Any) -> AsyncIterator[Trader]:
-    keys = {"api_key": account.key, "secret_key": account.secret}
+    keys, bus = {"api_key": account.key, "secret_key": account.secret}, EventBus()
     async with (
         Emulator(["bybit"], seed=3, accounts=[account], **settings) as emulator,
-        connect("bybit", base_url=emulator.bybit.markets, options={"reconnect_delay": 0.05}, **keys) as bybit,
+        connect("bybit", base_url=emulator.bybit.markets, options={"reconnect_delay": 0.05}, bus=bus, **keys) as bybit,
     ):
         stream = bybit.subscribe_user_data()
         await stream.ready()
-        yield Trader(bybit, emulator, stream)
+        found = Trader(bybit, emulator, stream)
+        bus.register(StreamStatusChanged, found.on_status)
+        yield found
 
 
 @asynccontextmanager

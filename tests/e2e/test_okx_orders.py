@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from fra.core import (
+    EventBus,
     ExchangeAuthError,
     ExchangeHandle,
     Fill,
@@ -24,6 +25,7 @@ from fra.core import (
     PositionSide,
     Side,
     StreamStatus,
+    StreamStatusChanged,
     Subscription,
     TimeInForce,
     UserEvent,
@@ -48,6 +50,9 @@ class Trader:
 
     def _on_event(self, event: UserEvent) -> None:
         self.events.append(event)
+        self._more.set()
+
+    def on_status(self, event: StreamStatusChanged) -> None:
         self._more.set()
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -76,14 +81,16 @@ class Trader:
 
 @pytest_asyncio.fixture
 async def trader() -> AsyncIterator[Trader]:
-    keys = {"api_key": KEYS.key, "secret_key": KEYS.secret, "passphrase": KEYS.passphrase}
+    keys, bus = {"api_key": KEYS.key, "secret_key": KEYS.secret, "passphrase": KEYS.passphrase}, EventBus()
     async with (
         Emulator(["okx"], seed=3, accounts=[KEYS]) as emulator,
-        connect("okx", base_url=emulator.okx.markets, options={"reconnect_delay": 0.05}, **keys) as okx,
+        connect("okx", base_url=emulator.okx.markets, options={"reconnect_delay": 0.05}, bus=bus, **keys) as okx,
     ):
         stream = okx.subscribe_user_data()
         await stream.ready()
-        yield Trader(okx, emulator, stream)
+        found = Trader(okx, emulator, stream)
+        bus.register(StreamStatusChanged, found.on_status)
+        yield found
 
 
 async def test_a_filled_order_is_the_same_by_answer_and_by_stream(trader: Trader) -> None:
