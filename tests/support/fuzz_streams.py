@@ -318,7 +318,6 @@ class StreamBench:
         session, self.plugin._network._session = self.plugin._network._session, self.playing
         await session.close()
         self.plugin.http._limiter = self.plugin.streams._limiter = Unlimited(())
-        books._LONGEST_PAUSE = 0.0  # type: ignore[misc]  # a storm of resyncs is what this is
 
     async def turn(self, condition: Callable[[], object]) -> bool:
         """Let the loop turn until it is so, if that comes of itself."""
@@ -489,9 +488,11 @@ async def stream_benches(venue_name: str, *names: str) -> AsyncIterator[dict[str
     manager.register_event_handler(ErrorRaised, lambda event: _note(benches, event.error))
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: _accident(benches, context))
+    longest, books._LONGEST_PAUSE = books._LONGEST_PAUSE, 0.0  # type: ignore[misc]  # a storm of resyncs is what this is
     try:
         yield benches
     finally:
+        books._LONGEST_PAUSE = longest  # type: ignore[misc]
         for bench in benches.values():
             if bench.source is not None:
                 await bench.source.close()
