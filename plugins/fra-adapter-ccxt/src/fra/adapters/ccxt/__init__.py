@@ -1,12 +1,13 @@
 """Every exchange of ccxt behind fra's interface."""
 
 from fra.adapters.ccxt.binance import BinanceCCXT
+from fra.adapters.ccxt.bybit import BybitCCXT
 from fra.adapters.ccxt.capabilities import capabilities
-from fra.adapters.ccxt.exchanges import OKXCCXT, BybitCCXT
 from fra.adapters.ccxt.funding import Interval, worded
 from fra.adapters.ccxt.htx import HTXCCXT
 from fra.adapters.ccxt.more_exchanges import MEXCCCXT, BitfinexCCXT, BitgetCCXT, CryptoComCCXT, GateCCXT, KuCoinCCXT
 from fra.adapters.ccxt.numbers import number, positive
+from fra.adapters.ccxt.okx import OKXCCXT
 from fra.adapters.ccxt.options import CCXTOptions
 from fra.adapters.ccxt.plugin import CCXTAdapter
 from fra.adapters.ccxt.symbols import Refused

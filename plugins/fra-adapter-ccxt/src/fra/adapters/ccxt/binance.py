@@ -14,7 +14,7 @@ from fra.adapters.ccxt.convert import Raw
 from fra.adapters.ccxt.funding import Interval, outdated, worded
 from fra.adapters.ccxt.numbers import number, plain, positive
 from fra.adapters.ccxt.sockets import drop
-from fra.adapters.ccxt.venue import INVERSE, LETTERS, Venue
+from fra.adapters.ccxt.venue import INVERSE, KINDS, LETTERS, Venue
 from fra.core import (
     ClientOrderIdRule,
     ExchangeAuthError,
@@ -30,9 +30,6 @@ from fra.core import (
     Symbol,
 )
 
-_SPOT: Final = (MarketKind.SPOT,)
-_LINEAR: Final = (MarketKind.LINEAR_SWAP,)
-_INVERSE: Final = (MarketKind.INVERSE_SWAP,)
 _DEFAULT: Final = timedelta(hours=8)
 _KEY_OR_RIGHT: Final = "-2015"
 _PAGE: Final = 500
@@ -53,7 +50,7 @@ class BinanceCCXT(AlgoOrders):
     venue = Venue(
         id="binance",
         display_name="Binance",
-        markets={"spot": _SPOT, "usdm": _LINEAR, "coinm": _INVERSE},
+        markets={"spot": KINDS["spot"], "usdm": KINDS["linear"], "coinm": KINDS["inverse"]},
         types={"spot": "spot", "usdm": "linear", "coinm": "inverse"},
         wallets={
             "spot": {"type": "spot"},

@@ -72,6 +72,8 @@ class Mended:
     """By how much the venue's clock is ahead of ours, as it was last read."""
     fra_listeners: list[Listener]
     """Who is told of each update of an order or an own trade."""
+    fra_timers: list[asyncio.TimerHandle]
+    fra_closed = False
     orders, triggerOrders, myTrades = Updates(), Updates(), Updates()
 
     # --- budgets
@@ -139,7 +141,7 @@ class Mended:
 
     def open(self, lazy: Any = False) -> Any:
         """The certificates are read once for all clients, not once for each: that takes 40 ms of the processor."""
-        if self.__dict__.get("fra_closed"):  # of what was still being asked or watched; nobody would close it again
+        if self.fra_closed:  # of what was still being asked or watched; nobody would close it again
             raise import_module("ccxt.base.errors").NetworkError(f"{self.id} is closed")
         if self.ssl_context is None and self.verify and not self.options.get("include_OS_certificates"):
             self.ssl_context = _trust(self.cafile)
@@ -185,15 +187,15 @@ class Mended:
 
     def delay(self, timeout: Any, method: Any, *args: Any) -> Any:
         """ccxt's timers (a listen key's next renewal, say) end with their client."""
-        timers = self.__dict__.setdefault("fra_timers", set())
-        timers.difference_update([one for one in timers if one.when() < self.asyncio_loop.time()])
+        now = self.asyncio_loop.time()
+        self.fra_timers = [one for one in self.fra_timers if one.when() >= now]
         timer = super().delay(timeout, method, *args)  # type: ignore[misc]
-        timers.add(timer)
+        self.fra_timers.append(timer)
         return timer
 
     async def close(self, *args: Any, **more: Any) -> None:
-        self.__dict__["fra_closed"] = True
-        for timer in self.__dict__.get("fra_timers", ()):
+        self.fra_closed = True
+        for timer in self.fra_timers:
             timer.cancel()
         await super().close(*args, **more)  # type: ignore[misc]
 
@@ -275,7 +277,8 @@ def make_client(
         cls = _classes[base] = type(exchange_id, (Mended, base), {"__module__": __name__})
     bound(import_module("ccxt.base.precise").Precise)
     client = cls({"number": str, "enableRateLimit": True, **settings})
-    client.fra_news, client.fra_refused, client.fra_broken, client.fra_listeners = news, refused, broken, []
+    client.fra_news, client.fra_refused, client.fra_broken = news, refused, broken
+    client.fra_listeners, client.fra_timers = [], []
     client.has = {**client.has, "fetchCurrencies": False}  # a private call on most venues, and not needed
     client.options["maxRetriesOnFailure"] = 0
     for name, snapshot in (("watchPositions", "PositionsSnapshot"), ("watchBalance", "BalanceSnapshot")):

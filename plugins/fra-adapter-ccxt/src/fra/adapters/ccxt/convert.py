@@ -11,6 +11,7 @@ from math import inf
 from operator import gt, itemgetter, lt
 from typing import Any, Final, TypeVar
 
+from fra.adapters.ccxt.errors import MALFORMED
 from fra.adapters.ccxt.numbers import number, positive
 from fra.core import (
     Balance,
@@ -87,7 +88,7 @@ def side(value: object) -> Side:
     try:
         return _SIDES[str(value).lower()]
     except KeyError:
-        raise ExchangeAPIError(f"ccxt names the side {value!r}", code="malformed") from None
+        raise ExchangeAPIError(f"ccxt names the side {value!r}", code=MALFORMED) from None
 
 
 # --- market data
@@ -121,9 +122,9 @@ def check_book(raw: Raw) -> None:
         ends = prices[0], prices[-1]
         ordered = min(ends) > 0 and max(ends) < inf and all(map(before, prices, prices[1:]))
         if not (ordered and min(amounts) > 0 and sum(amounts) < inf):
-            raise ExchangeAPIError(f"a book whose {side} are {str(rows)[:_SHOWN]}", code="malformed")
+            raise ExchangeAPIError(f"a book whose {side} are {str(rows)[:_SHOWN]}", code=MALFORMED)
     if bids and asks and bids[0][0] >= asks[0][0]:
-        raise ExchangeAPIError(f"a book that is crossed: {bids[0][0]} bid, {asks[0][0]} asked", code="malformed")
+        raise ExchangeAPIError(f"a book that is crossed: {bids[0][0]} bid, {asks[0][0]} asked", code=MALFORMED)
 
 
 def levels(rows: Sequence[Sequence[object]], size: Decimal, depth: int | None) -> Sequence[PriceLevel]:
@@ -132,7 +133,7 @@ def levels(rows: Sequence[Sequence[object]], size: Decimal, depth: int | None) -
     def level(row: tuple[object, object]) -> PriceLevel:
         price, amount = number(row[0]), number(row[1])
         if price is None or amount is None:
-            raise ExchangeAPIError(f"a level of {row[1]!r} at {row[0]!r}", code="malformed")
+            raise ExchangeAPIError(f"a level of {row[1]!r} at {row[0]!r}", code=MALFORMED)
         return PriceLevel(price, amount if size == 1 else amount * size)
 
     return LazyLevels([(row[0], row[1]) for row in rows[:depth]], level)

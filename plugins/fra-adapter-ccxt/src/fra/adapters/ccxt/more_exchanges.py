@@ -9,7 +9,7 @@ from fra.adapters.ccxt.convert import Raw
 from fra.adapters.ccxt.funding import Interval
 from fra.adapters.ccxt.plugin import CCXTAdapter
 from fra.adapters.ccxt.symbols import Market, Refused
-from fra.adapters.ccxt.venue import LETTERS, SWAPS, Venue
+from fra.adapters.ccxt.venue import KINDS, LETTERS, SWAPS, Venue
 from fra.core import (
     ClientOrderIdRule,
     IntervalSource,
@@ -21,8 +21,6 @@ from fra.core import (
     Ticker,
 )
 
-_SPOT: Final = (MarketKind.SPOT,)
-_LINEAR: Final = (MarketKind.LINEAR_SWAP,)
 _PROTOBUF: Final = (
     Operation.SUBSCRIBE_TICKER,
     Operation.SUBSCRIBE_TRADES,
@@ -43,7 +41,7 @@ class BitgetCCXT(CCXTAdapter):
     venue = Venue(
         id="bitget",
         display_name="Bitget",
-        markets={"spot": _SPOT, "linear": _LINEAR},
+        markets={name: KINDS[name] for name in ("spot", "linear")},
         types={"spot": "spot", "linear": "swap"},
         wallet_of={"spot": "spot", "linear": "swap"},
         by_client_id="param",

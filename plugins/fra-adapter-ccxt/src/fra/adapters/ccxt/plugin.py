@@ -12,9 +12,9 @@ import attrs
 from fra.adapters.ccxt import convert, funding
 from fra.adapters.ccxt.capabilities import POLL_FUNDING
 from fra.adapters.ccxt.convert import Raw
+from fra.adapters.ccxt.following import CCXTFollowing
 from fra.adapters.ccxt.funding import Interval
 from fra.adapters.ccxt.streams import Cut, Pump
-from fra.adapters.ccxt.trading import CCXTTrading
 from fra.core import (
     BookView,
     ExchangeAPIError,
@@ -37,7 +37,7 @@ _SEEN: Final = 2_000
 """So many trade ids are remembered, since venues repeat the last trades after a reconnect."""
 
 
-class CCXTAdapter(CCXTTrading):
+class CCXTAdapter(CCXTFollowing):
     """An exchange through ccxt: the plugin ``ccxt`` with ``options.exchange_id``, or a subclass with its ``venue``.
 
     What ccxt misreads at one exchange is mended in a subclass: :meth:`funding_interval`, :meth:`next_settlement`,

@@ -28,7 +28,7 @@ from fra.core import (
 )
 
 if TYPE_CHECKING:
-    from fra.adapters.ccxt.trading import CCXTTrading
+    from fra.adapters.ccxt.following import CCXTFollowing
 
 _OVERLAP_MS: Final = 60_000
 _AT_FIRST_MS: Final = 1_000
@@ -72,7 +72,7 @@ class UserFeed:
     orders and own trades as their messages are read, in order.
     """
 
-    def __init__(self, adapter: CCXTTrading) -> None:
+    def __init__(self, adapter: CCXTFollowing) -> None:
         assert adapter.pumps is not None
         self.source: StreamSource[UserEvent] = StreamSource(close=self._close)
         self._adapter = adapter
@@ -166,8 +166,7 @@ class UserFeed:
 
     def _orders(self, rows: Iterable[convert.Raw], received_ms: int) -> Iterable[UserEvent]:
         for row, symbol in self._named(rows):
-            if TOLD not in row:
-                yield self._adapter.order(row, symbol)
+            yield self._adapter.order(row, symbol)
             if self._watched["watchMyTrades"]:
                 continue
             for trade in row.get("trades") or ():
@@ -176,8 +175,7 @@ class UserFeed:
 
     def _fills(self, rows: Iterable[convert.Raw], received_ms: int) -> Iterable[UserEvent]:
         for row, symbol in self._named(rows):
-            if TOLD not in row:
-                yield self._adapter.fill(row, symbol, received_ms)
+            yield self._adapter.fill(row, symbol, received_ms)
 
     def _positions(self, rows: Iterable[convert.Raw], received_ms: int) -> Iterable[UserEvent]:
         for row, symbol in self._named(rows):
@@ -194,13 +192,14 @@ class UserFeed:
         return lambda raw, received_ms: self._adapter.balances(raw, name)
 
     def _named(self, rows: Iterable[convert.Raw]) -> list[tuple[convert.Raw, Symbol]]:
-        rows = list(rows)
+        """The rows of configured markets, but for those that were told when their message came."""
+        rows = [row for row in rows if TOLD not in row]
         known = self._adapter.named(rows)
         self._adapter.traded.update(symbol.name for _, symbol in known)
         if len(known) < len(rows):
             told = {id(row) for row, _ in known}
             for row in rows:
-                if id(row) not in told and TOLD not in row:
+                if id(row) not in told:
                     name = row.get("symbol")
                     self._adapter.report(ExchangeError(f"the account's stream speaks of {name!r}"), "user_data")
         return known

@@ -70,22 +70,21 @@ class FundingPublisher:
 
     async def ask(self) -> None:
         """Ask for the rate and publish it; what the venue refuses is reported."""
+        if (rate := await self._fetched()) is not None:
+            self.publish(rate)
+
+    async def _fetched(self) -> FundingRate | None:
         try:
-            rate = await self._fetch()
+            return await self._fetch()
         except ExchangeError as error:
             self._stream.report(error)
-        else:
-            self.publish(rate)
+            return None
 
     async def _follow(self, settlement_ms: int) -> None:
         while (left := settlement_ms + self._grace_ms - self._venue_ms()) > 0:
             await asyncio.sleep(min(left / 1000, _SLICE))
             if self._settlement_ms != settlement_ms or self._stream.source.status is StreamStatus.CLOSED:
                 return
-        try:
-            rate = await self._fetch()
-        except ExchangeError as error:
-            self._stream.report(error)
-            return
-        if self._settlement_ms == settlement_ms:
+        rate = await self._fetched()
+        if rate is not None and self._settlement_ms == settlement_ms:
             self.publish(rate)
