@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 
 from fra.core import ConnectionStatus, ExchangeConnectionError, FraError, Operation
+from fra.testkit import descriptors
 from fra.testkit.bench import Bench
 from fra.testkit.calls import STREAMS
 from fra.testkit.check import check
@@ -17,7 +16,6 @@ from fra.testkit.conformance import Topic
 from fra.testkit.outcomes import Broken, NotEvaluated, ensure
 from fra.testkit.topics.capabilities import listed
 
-_DESCRIPTORS = Path("/proc/self/fd")
 NOBODY = "127.0.0.1:1"
 """Where nothing listens."""
 _MOMENT_S = 0.05
@@ -67,7 +65,7 @@ class LifecycleConformance(Topic):
         symbols, more = await listed(bench), 1
         for _ in range(ATTEMPTS):  # the shared instance may open something of its own meanwhile
             gc.collect()
-            before = _descriptors()
+            before = descriptors.count()
             async with bench.another() as own:
                 for symbol in symbols:
                     for operation in STREAMS:
@@ -174,21 +172,13 @@ async def _quiet(bench: Bench) -> None:
             return
 
 
-def _descriptors() -> int:
-    """How many files and sockets the process has open; 0 where the system does not tell."""
-    return len(os.listdir(_DESCRIPTORS)) if _DESCRIPTORS.is_dir() else 0
-
-
 async def _still_open(before: int) -> int:
-    """How many more there are than ``before``, after a second at most: the venue's ends of sockets close after ours."""
+    """How many more files and sockets there are than ``before``."""
     gc.collect()
-    for _ in range(100):
-        if _descriptors() <= before:
-            break
-        await asyncio.sleep(0.01)
-    else:
+    more = await descriptors.left(lambda: descriptors.count() - before)
+    if more > 0:
         gc.collect()
-    return _descriptors() - before
+    return descriptors.count() - before
 
 
 async def _gone(tasks: set[asyncio.Task[object]], within: float) -> list[str]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
 from fra.core import ConfigManager, FraError, Operation, StreamGap, StreamStatus, Trade
+from fra.testkit import descriptors
 from fra.testkit.bench import Bench
 from fra.testkit.check import check
 from fra.testkit.conformance import Topic
@@ -21,7 +20,6 @@ from fra.testkit.running import NAME, Running
 from fra.testkit.topics.lifecycle import away
 from fra.testkit.topics.streams import Following, first_kind, following
 
-_DESCRIPTORS: Final = Path("/proc/self/fd")
 ATTEMPTS: Final = 2
 _PRICES: Final = (Operation.SUBSCRIBE_ORDERBOOK, Operation.SUBSCRIBE_TICKER)
 
@@ -74,7 +72,7 @@ class ReloadConformance(Topic):
     @check()
     async def test_a_reload_closes_what_the_old_had_open(self, bench: Bench) -> None:
         """A connection that stays with every reload is one too many for the venue at the twentieth."""
-        if not _DESCRIPTORS.is_dir():
+        if not descriptors.are_told():
             raise NotEvaluated("the system does not tell what is open")
         if bench.venue.others:
             raise NotEvaluated("it is built on other exchanges, which keep theirs")
@@ -185,7 +183,7 @@ async def _reload(bench: Bench) -> Reloaded:
             await _next(bench, prices, "the stream to begin")
             if prices.status is not StreamStatus.LIVE:
                 raise NotEvaluated("the stream does not begin, which another test judges")
-            before = _sockets()
+            before = descriptors.sockets()
             await own.manager.reload_plugin(NAME)
             played.swapped = own.plugin is not first and own.handle is handle
             for _ in range(2):
@@ -196,13 +194,9 @@ async def _reload(bench: Bench) -> Reloaded:
                     await each.until_more("trades to go on after a reload")
                 played.told, played.witnessed = [*stream.items], [*witness.items]
                 played.gaps = len(stream.gaps)
-            opened = _sockets() - before
+            opened = descriptors.sockets() - before
             await own.manager.reload_plugin(NAME)
-            for _ in range(100):  # the venue's ends of them close after ours
-                played.left = len(opened & _sockets())
-                if not played.left:
-                    break
-                await asyncio.sleep(0.01)
+            played.left = await descriptors.left(lambda: len(opened & descriptors.sockets()))
     except Broken as broken:
         played.broke = broken
     except FraError as error:
@@ -227,17 +221,6 @@ async def _trades(bench: Bench, own: Running) -> AsyncIterator[tuple[Following |
         for each in (witness, stream):
             await each.until_more("a trade")
         yield stream, witness
-
-
-def _sockets() -> set[str]:
-    """The sockets that this process has open, by what the system calls them."""
-    found = set()
-    for descriptor in os.listdir(_DESCRIPTORS):
-        try:
-            found.add(os.readlink(_DESCRIPTORS / descriptor))
-        except OSError:  # it was that of the listing
-            continue
-    return {name for name in found if name.startswith("socket:")}
 
 
 def _terms(trade: Trade) -> tuple[object, ...]:
