@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack
 
 import pytest
 from fuzz_ccxt import CALLS, CcxtBench, ccxt_bench
-from fuzz_play import INPUTS, play_all
+from fuzz_play import INPUTS, Played, play_all
 
 VENUES = ("bitfinex", "bitget", "cryptocom", "gate", "kucoin", "mexc", "okx")
 pytestmark = pytest.mark.skipif(
@@ -17,33 +15,24 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-class Played:
-    """An exchange on ccxt in a loop of its own."""
+Venue = Played[CcxtBench]
 
-    def __init__(self, venue: str) -> None:
-        self._runner = asyncio.Runner()
-        self._stack = AsyncExitStack()
-        self.bench: CcxtBench = self._runner.run(self._stack.enter_async_context(ccxt_bench(venue)))
 
-    def play(self, method: str, inputs: Sequence[bytes]) -> None:
-        async def each() -> None:
-            for data in inputs:
-                await self.bench.play(method, data)
+def play(venue: Venue, method: str, inputs: Sequence[bytes]) -> None:
+    async def each() -> None:
+        for data in inputs:
+            await venue.bench.play(method, data)
 
-        self._runner.run(each())
-
-    def close(self) -> None:
-        self._runner.run(self._stack.aclose())
-        self._runner.close()
+    venue.run(each())
 
 
 @pytest.fixture(scope="module", params=VENUES)
-def venue(request: pytest.FixtureRequest) -> Iterator[Played]:
-    played = Played(request.param)
+def venue(request: pytest.FixtureRequest) -> Iterator[Venue]:
+    played = Played(request.param, ccxt_bench(request.param))
     yield played
     played.close()
 
 
 @pytest.mark.parametrize("method", CALLS)
-def test_whatever_is_answered_is_a_sound_model_or_an_error_of_the_tree(venue: Played, method: str) -> None:
-    play_all(lambda drawn: venue.play(method, drawn), inputs=INPUTS)
+def test_whatever_is_answered_is_a_sound_model_or_an_error_of_the_tree(venue: Venue, method: str) -> None:
+    play_all(lambda drawn: play(venue, method, drawn), inputs=INPUTS)

@@ -22,19 +22,27 @@ import attrs
 from aiohttp import WSMessage, WSMsgType
 from ccxt_again import emulator, through_ccxt
 from fuzz_ccxt import Free
+from fuzz_channels import (
+    AFTERWARDS,
+    CHANNELS,
+    GZIP,
+    NOTHING,
+    PATIENCE_S,
+    ChannelBench,
+    Ear,
+    Stage,
+    overheard,
+    stirring,
+    unattended,
+    until,
+)
 from fuzz_mutations import Choices, Seed
-from fuzz_rest import order_of
-from fuzz_streams import AFTERWARDS, CHANGED, CHANNELS, FRAMES, GZIP, IDLE, LATELY, NOTHING, PATIENCE_S, TURNS, Ear
 from traders import LINEAR, configured, new_account
 
 from fra.adapters.ccxt import streams
 from fra.core import (
-    ErrorRaised,
-    FraError,
     Operation,
-    OrderType,
     PluginManager,
-    StreamSource,
     StreamStatus,
     Symbol,
 )
@@ -186,28 +194,12 @@ class Answers:
         return copy.deepcopy(self._kept[key]) if key in self._kept else json.loads(self._otherwise)
 
 
-class CcxtStreamBench:
-    """One channel of an adapter on ccxt."""
+class CcxtStreamBench(ChannelBench[Line, Connection]):
+    """A channel of an adapter on ccxt."""
 
     def __init__(self, venue: str, channel: str, plugin: Any, symbol: Symbol) -> None:
-        self.name = f"{venue} {channel} on ccxt"
-        self.plugin = plugin
-        self.symbol = symbol
-        self.scripts: dict[str, list[Line]] = {}
-        """By address, what is played when nothing else is due."""
-        self.due: dict[str, deque[Sequence[Line]]] = {}
-        self.connections: dict[str, Connection] = {}
-        self.steps = self.changed = 0
-        """Connections and frames, and changed frames, so far."""
-        self.lately: deque[bytes | None] = deque(maxlen=LATELY)
-        self.ear = Ear()
-        self.source: StreamSource[Any] | None = None
-        self.errors: list[FraError] = []
-        self.accidents: list[str] = []
-        self._seeds: dict[tuple[str, int], Seed] = {}
+        super().__init__(f"{venue} {channel} on ccxt", plugin, symbol, CHANNELS[channel], Stage(Connection))
         self._ids = TRADE_IDS[venue] if channel == "trades" else None
-        self._open: Callable[[], StreamSource[Any]] = lambda: CHANNELS[channel](plugin, symbol)
-        self._told = 0
 
     # --- learning
 
@@ -222,28 +214,20 @@ class CcxtStreamBench:
             return Recording(made, script)
 
         _connecting(self.plugin.client, connect)
-        source, ear = self._open(), Ear()
+        source, ear = self._open(self.plugin, self.symbol), Ear()
         source.attach(ear)
         async with asyncio.timeout(20):
-            await _until(lambda: source.status is StreamStatus.LIVE)
+            await until(lambda: source.status is StreamStatus.LIVE)
             heard = ear.items
             await stir()
-            await _until(lambda: ear.items >= heard + ITEMS)
+            await until(lambda: ear.items >= heard + ITEMS)
             if cut is not None:  # what is asked after a loss is not what is asked at first
                 cut()
-                await _until(lambda: source.status is not StreamStatus.LIVE)
-                await _until(lambda: source.status is StreamStatus.LIVE)
+                await until(lambda: source.status is not StreamStatus.LIVE)
+                await until(lambda: source.status is StreamStatus.LIVE)
         await source.close()
         await _without_sockets(self.plugin.client)
-        for url, script in reversed(recorded):
-            frames = [place for place, line in enumerate(script) if line.frame is not None]
-            self.scripts[url] = script[: frames[min(FRAMES, len(frames) - 1)] + 1] if frames else []
-        self._seeds = {
-            (url, place): Seed(line.frame)
-            for url, script in self.scripts.items()
-            for place, line in enumerate(script)
-            if line.frame is not None
-        }
+        self.keep(recorded, lambda frame: frame)
 
     # --- playing
 
@@ -252,106 +236,28 @@ class CcxtStreamBench:
         _connecting(self.plugin.client, self._connect)
 
     async def _connect(self, socket: Any, session: Any) -> Connection:
-        url = socket.url
-        due = self.due.get(url)
-        script = due.popleft() if due else self.scripts.get(url, [])
-        self.steps += 1
-        stays = script is self.scripts.get(url, [])
-        made = self.connections[url] = Connection(script, stays=stays, on_said=self._on_said)
-        return made
+        return self.stage.enter(socket.url)
 
-    def _on_said(self, line: Line) -> None:
-        self.steps += 1
-        if line.changed:
-            self.changed += 1
-            self.lately.append(line.frame)
-
-    def cut(self) -> None:
-        for connection in tuple(self.connections.values()):
-            connection.cut()
-
-    async def _opened(self) -> StreamSource[Any]:
-        """The source, another where it has failed for good."""
-        if self.source is None or self.source.status in (StreamStatus.FAILED, StreamStatus.CLOSED):
-            if self.source is not None:
-                await self.source.close()
-            self.source = self._open()
-            self.source.attach(self.ear)
-        return self.source
-
-    def mutated(self, choices: Choices) -> tuple[str, list[Line]]:
-        """The script of one address: up to some frame as it was, that one changed, and of the others every other
-        changed, missing, said again or another's.
-        """
-        url = choices.one([url for url, script in self.scripts.items() if script])
-        frames = [line for line in self.scripts[url] if line.frame is not None]
-        first, count, script = choices.pick(len(frames)), -1, []
-        for place, line in enumerate(self.scripts[url]):
-            seed = self._seeds.get((url, place))
-            count += seed is not None
-            kind = 0 if seed is None or count < first else CHANGED if count == first else choices.pick(24)
-            match kind:
-                case 23:
-                    continue
-                case 22:
-                    script += [line, line]
-                case 21:
-                    script.append(choices.one(frames))
-                case _ if kind >= CHANGED and seed is not None:
-                    frame = seed.mutated(choices)
-                    packed = line.packed and choices.pick(8) != 7
-                    script.append(attrs.evolve(line, frame=frame, packed=packed, changed=frame != line.frame))
-                case _:
-                    script.append(line)
-        return url, script
-
-    async def inputs(self, drawn: Sequence[bytes]) -> None:
-        """A connection for each, one after another as they are lost."""
-        for data in drawn:
-            url, script = self.mutated(Choices(data))
-            self.due.setdefault(url, deque()).append(script)
-        loop = asyncio.get_running_loop()
-        until, idle, steps = loop.time() + PATIENCE_S, 0, self.steps
-        await self._opened()
-        self.cut()
-        while any(self.due.values()):
-            await asyncio.sleep(0 if idle < TURNS else 0.005)
-            if steps != self.steps:
-                until, idle, steps = loop.time() + PATIENCE_S, 0, self.steps
-                continue
-            idle += 1
-            if idle % IDLE == 0:
-                await self._opened()
-                self.cut()
-                assert loop.time() < until, f"{self.name} asks no more: {self.source!r} after {[*self.lately]!r:.3000}"
-        await self._turn(lambda: all(connection.ended for connection in self.connections.values()))
-        self.check()
-
-    async def _turn(self, condition: Callable[[], object]) -> bool:
-        for _ in range(TURNS):
-            if condition():
-                return True
-            await asyncio.sleep(0)
-        return bool(condition())
+    def otherwise(self, line: Line, seed: Seed, to: str, choices: Choices) -> Line:
+        frame = seed.mutated(choices)
+        packed = line.packed and choices.pick(8) != 7
+        return attrs.evolve(line, frame=frame, packed=packed, changed=frame != line.frame)
 
     async def recover(self) -> None:
         """After whatever came: the venue's own messages again, and all is as it was."""
         self._told += 1
-        self.due.clear()
-        kept = self.scripts
-        self.scripts = {url: [self._other_trade(line) for line in script] for url, script in kept.items()}
-        source, heard = await self._opened(), self.ear.items
-        self.cut()
+        self.stage.due.clear()
+        self.stage.scripts = {url: [self._other_trade(line) for line in script] for url, script in self.scripts.items()}
+        source, heard = await self.opened(), self.ear.items
+        self.stage.cut()
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await _until(lambda: self.ear.items > heard and source.status is StreamStatus.LIVE)
+                await until(lambda: self.ear.items > heard and source.status is StreamStatus.LIVE)
         except TimeoutError:
             raise AssertionError(
                 f"{self.name} did not come back: {source.status} {source.error!r}, {self.ear.items - heard} items, "
-                f"after {[*self.lately]!r:.3000}"
+                f"after {[*self.stage.lately]!r:.3000}"
             ) from None
-        finally:
-            self.scripts = kept
         self.check()
 
     def _other_trade(self, line: Line) -> Line:
@@ -361,19 +267,10 @@ class CcxtStreamBench:
 
     def check(self) -> None:
         gc.collect()  # what failed in the background is told of when it is thrown away
-        wrong = [*self.ear.wrong, *self.accidents]
-        wrong += [f"reported {error!r}" for error in self.errors if not isinstance(error, FraError)]
-        self.ear.wrong.clear()
-        self.accidents.clear()
-        self.errors.clear()
-        if wrong:
-            raise AssertionError(f"{self.name}: {wrong} of the last of {[*self.lately]!r:.3000}")
+        super().check()
 
     async def end(self) -> None:
-        """The next channel may be on the same address."""
-        if self.source is not None:
-            await self.source.close()
-            self.source = None
+        await super().end()
         await _without_sockets(self.plugin.client)
 
 
@@ -389,40 +286,22 @@ async def ccxt_stream_benches(venue_name: str) -> AsyncIterator[dict[str, CcxtSt
         options = {"reconnect_delay": 1e-6, "reconnect_max_delay": 1e-6}
         config = configured(venue, account, **through_ccxt(venue, {"options": options}))
         manager = PluginManager.from_config({"exchanges": {venue_name: config}})
-        await manager.initialize()
-        handle = manager.get_plugin(venue_name)
+        handle = await unattended(manager, venue_name)
         plugin: Any = handle._plugin
-        assert handle._account is not None
-        await handle._account.close()
-        await handle.get_symbols()
         answers = Answers(plugin.client, NOTHING[venue_name])
-
-        async def stir() -> None:
-            for _ in range(2):
-                await handle.create_order(order_of(handle.symbol(LINEAR), OrderType.MARKET))
-
-        async def nothing() -> None:
-            pass
-
         for channel in CHANNELS:
             bench = CcxtStreamBench(venue_name, channel, plugin, handle.symbol(LINEAR))
             if channel == "funding_rate" and not _streamed(plugin, bench.symbol):
                 continue
-            await (bench.learn(stir, venue.cut) if channel == "user_data" else bench.learn(nothing))
+            await bench.learn(stirring(handle, channel), venue.cut if channel == "user_data" else None)
             benches[channel] = bench
         answers.recording = False
         plugin.budget._limiter = Free(())
-    manager.register_event_handler(ErrorRaised, lambda event: _note(benches, event.error))
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: _accident(benches, context))
     goodbye, streams._GOODBYE_S = streams._GOODBYE_S, GOODBYE_S  # type: ignore[misc]  # nobody answers to it
     try:
-        yield benches
+        async with overheard(manager, benches):
+            yield benches
     finally:
-        for bench in benches.values():
-            await bench.end()
-        await manager.shutdown()
-        loop.set_exception_handler(None)
         streams._GOODBYE_S = goodbye  # type: ignore[misc]
 
 
@@ -451,18 +330,3 @@ async def _without_sockets(client: Any) -> None:
     for socket in tuple(client.clients.values()):
         await socket.close()
     client.clients.clear()
-
-
-async def _until(condition: Callable[[], object]) -> None:
-    while not condition():  # noqa: ASYNC110 - statuses of many kinds, and most come without waiting
-        await asyncio.sleep(0.002)
-
-
-def _note(benches: Mapping[str, CcxtStreamBench], error: FraError) -> None:
-    for bench in benches.values():
-        bench.errors.append(error)
-
-
-def _accident(benches: Mapping[str, CcxtStreamBench], context: Mapping[str, Any]) -> None:
-    for bench in benches.values():
-        bench.accidents.append(f"{context.get('message')}: {context.get('exception')!r}")

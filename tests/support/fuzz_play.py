@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import time
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, Final, Generic, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
+B = TypeVar("B")
+T = TypeVar("T")
 
 INPUTS: Final = int(os.environ.get("FRA_FUZZ_INPUTS", "400"))
 """Inputs for each parser. The first are the same every time, however many follow."""
@@ -48,3 +53,21 @@ def play_all(
     batches()
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert grown < MEGABYTES, f"the process grew by {grown:.0f} MB"
+
+
+class Played(Generic[B]):
+    """What is fuzzed at one venue, in a loop of its own that lives as long as the tests of this venue."""
+
+    def __init__(self, venue: str, bench: AbstractAsyncContextManager[B]) -> None:
+        self.name = venue
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        self.bench: B = self.run(self._stack.enter_async_context(bench))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Let the loop run until this is done: starting it costs as much as an input, so not for each."""
+        return self._runner.run(work)
+
+    def close(self) -> None:
+        self.run(self._stack.aclose())
+        self._runner.close()
