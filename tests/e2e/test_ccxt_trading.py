@@ -95,11 +95,12 @@ async def test_a_triggered_order_stays_one_order_to_its_end_in_answers_and_on_th
     async with trading(venues[name]) as trader:
         await trader.listen()
         sent = {}
-        for side, away, beyond in ((Side.BUY, "-0.0002", "-0.01"), (Side.SELL, "0.0002", "0.01")):  # up, or down
+        for side, away, beyond in ((Side.BUY, "-0.001", "-0.01"), (Side.SELL, "0.001", "0.01")):  # up, or down
             trigger = await trader.price(symbol, away)
             price = await trader.price(symbol, beyond) if limit else None
             stop = await trader.send(symbol, side, type=OrderType.STOP, trigger_price=trigger, price=price)
             sent[stop.id] = (OrderType.STOP, trigger, price)
+        trader.somebody_trades(symbol, trigger)
         await trader.told.until(lambda: trader.told.of(Order, status=OrderStatus.FILLED))
         done = trader.told.of(Order, status=OrderStatus.FILLED)[0]
         await trader.told.until(lambda: sum(fill.amount for fill in trader.told.of(Fill, order_id=done.id)) == LOT)

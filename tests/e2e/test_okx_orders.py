@@ -32,6 +32,7 @@ from fra.core import (
     connect,
 )
 from fra.emulator import Account, Emulator
+from fra.matching import Side as TrueSide
 
 KEYS = Account(key="trader-key", secret="trader-secret", passphrase="trader-word")
 SWAP, SPOT, INVERSE = "BTC/USDT:USDT", "BTC/USDT", "BTC/USD:BTC"
@@ -151,9 +152,13 @@ async def test_a_conditional_order_waits_among_the_open_ones_and_all_are_cancell
 
 
 async def test_a_triggered_order_stays_one_order_to_its_end(trader: Trader) -> None:
-    for side, away in ((Side.BUY, "-0.0002"), (Side.SELL, "0.0002")):  # the price goes one way or the other
-        await trader.send(side=side, type=OrderType.STOP, trigger_price=await trader.price(SWAP, away))
+    for side, away in ((Side.BUY, "-0.001"), (Side.SELL, "0.001")):
+        trigger = await trader.price(SWAP, away)
+        await trader.send(side=side, type=OrderType.STOP, trigger_price=trigger)
     stops = {order.id for order in await trader.okx.get_open_orders(SWAP)}
+    venue = trader.emulator.okx
+    assert venue.exchange is not None
+    venue.exchange.engine.trade("swap:BTC-USDT-SWAP", trigger, Decimal("0.001"), TrueSide.SELL, now_ms=venue.now_ms())
     await trader.until(lambda: any(order.status is OrderStatus.FILLED for order in trader.orders()))
     (done,) = [order for order in trader.orders() if order.status is OrderStatus.FILLED][:1]
     assert done.id in stops

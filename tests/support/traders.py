@@ -180,6 +180,13 @@ class Trader:
     def engine(self) -> Exchange:
         return self.venue.exchange.engine
 
+    def somebody_trades(self, symbol: str, price: Decimal) -> None:
+        """Let ``price`` be the last one, which triggers what waits for it: where the market goes by itself is its own
+        affair, and when.
+        """
+        trade = self.true_name(symbol), price, Decimal("0.001"), TrueSide.BUY
+        self.engine.trade(*trade, now_ms=self.venue.now_ms())
+
     def true_name(self, symbol: str) -> str:
         found = self.handle.symbol(symbol)
         return f"{found.market}:{found.venue_id}"
