@@ -133,6 +133,17 @@ async def test_what_the_adapter_says_of_its_connection_is_the_status(kit) -> Non
         assert kit.heard(ConnectionChanged)[-1].reason == "cut"
 
 
+async def test_what_the_adapter_tells_in_the_background_shows_no_secret(kit) -> None:
+    async with kit.running(api_key=Secret("cAnArY")) as mem:
+        kit.plugin.context.connection_changed(ConnectionStatus.RECONNECTING, "it closed with: no such key cAnArY")
+        error = ExchangeAPIError("no such key cAnArY", response=b"cAnArY")
+        kit.plugin.context.emit(ErrorRaised(exchange="mem", timestamp_ms=0, where="keys", error=error))
+        assert kit.heard(ErrorRaised)[-1].error is error
+        assert (error.exchange, "no such key" in str(error)) == ("mem", True)
+        assert mem.status is ConnectionStatus.RECONNECTING
+    assert "cAnArY" not in f"{kit.events} {error} {error.response!r}"
+
+
 async def test_what_runs_can_be_asked_for_without_asking_a_venue(kit) -> None:
     """What a hook is lent when it is told of the start."""
     manager = kit.manager({"mem": MEM, "broken": BROKEN})

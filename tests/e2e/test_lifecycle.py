@@ -87,8 +87,11 @@ async def two_venues(**settings: object) -> AsyncIterator[Mapping[str, Venue]]:
 
 @asynccontextmanager
 async def managed(venues: Mapping[str, Venue], folder: Path) -> AsyncIterator[PluginManager]:
+    """All accounts, each at the venue of its own name in ``venues``, or else at that of its exchange."""
     path = folder / "fra.toml"
-    path.write_text(fra_toml({name: (venue, venues[venue].markets) for name, venue in ACCOUNTS.items()}))
+    path.write_text(
+        fra_toml({name: (venue, venues.get(name, venues[venue]).markets) for name, venue in ACCOUNTS.items()})
+    )
     async with PluginManager.from_config(path) as manager:
         assert manager.failures == {}
         yield manager
@@ -270,20 +273,24 @@ def _shown(error: BaseException) -> str:
     return told
 
 
+def _apart(ones: Mapping[str, Venue], others: Mapping[str, Venue]) -> Mapping[str, Venue]:
+    return {**ones, **{f"{name}_two": venue for name, venue in others.items()}}
+
+
 async def test_no_secret_is_in_a_log_a_repr_an_error_or_an_event(
     tmp_path: Path, secrets: list[str], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
     told: list[str] = []
-    async with two_venues() as venues, managed(venues, tmp_path) as manager:
+    # A venue quotes to an account what that account sent: the second ones have venues of their own.
+    async with two_venues() as ones, two_venues() as others, managed(_apart(ones, others), tmp_path) as manager:
+        venues = _apart(ones, others)
         manager.register_event_handler(Event, lambda event: told.append(repr(event)))
         config = manager.config_manager
         told += [repr(manager), repr(config), json.dumps(config.describe(), default=str)]
         for name, handle in manager.get_all_plugins().items():
-            venue, own = (
-                venues[ACCOUNTS[name]],
-                [secret for secret in secrets if secret.endswith(name.replace("_", ""))],
-            )
+            venue = venues[name]
+            own = [secret for secret in secrets if secret.endswith(name.replace("_", ""))]
             exchange = config.get_exchange_config(name)
             assert [secret.reveal() for secret in exchange.secrets()] == own
             told += [repr(exchange), str(exchange), repr(attrs.asdict(exchange)), f"{exchange.api_key}", repr(handle)]

@@ -12,8 +12,9 @@ from fra.core.contract.capabilities import ConnectionStatus, RateLimit
 from fra.core.contract.config import ExchangeConfig
 from fra.core.contract.context import PluginContext
 from fra.core.contract.errors import ConfigError
-from fra.core.contract.events import Event, RateLimited
+from fra.core.contract.events import ErrorRaised, Event, RateLimited
 from fra.core.host.events.bus import EventBus
+from fra.core.host.failures import Failures
 from fra.core.toolkit.budget import Budget, BudgetKey, BudgetPeers
 from fra.core.toolkit.ratelimit import RateLimiter
 
@@ -83,6 +84,7 @@ class HostContext(PluginContext):
         fence: Callable[[str], None] | None = None,
     ) -> None:
         self._config = config
+        self._failures = Failures(config.name, config.secrets())
         self._bus = bus
         self._budgets = budgets
         self._on_status = on_status
@@ -151,9 +153,11 @@ class HostContext(PluginContext):
 
     def connection_changed(self, status: ConnectionStatus, reason: str | None = None) -> None:
         if not self._closed:
-            self._on_status(status, reason)
+            self._on_status(status, None if reason is None else self._failures.redact(reason))
 
     def emit(self, event: Event) -> None:
+        if isinstance(event, ErrorRaised):
+            self._failures.complete(event.error, event.where)
         self._bus.emit(event)
 
     def register(self, event_type: type[E], handler: Callable[[E], object]) -> Callable[[], None]:
