@@ -79,10 +79,11 @@ def kinds_of(capabilities: ExchangeCapabilities) -> list[MarketKind]:
 
 def cells(operations: Iterable[Operation], capabilities: ExchangeCapabilities) -> list[tuple[Operation, MarketKind]]:
     """These operations for the adapter's market kinds, less what cannot be: only swaps have funding."""
+    kinds = kinds_of(capabilities)
     return [
         (operation, kind)
         for operation in operations
-        for kind in kinds_of(capabilities)
+        for kind in kinds
         if kind.is_swap or operation not in _OF_SWAPS or capabilities.support(operation, kind)
         if kind.is_derivative or operation is not Operation.GET_POSITIONS or capabilities.support(operation, kind)
     ]
@@ -91,7 +92,8 @@ def cells(operations: Iterable[Operation], capabilities: ExchangeCapabilities) -
 def empty_cells(capabilities: ExchangeCapabilities) -> list[tuple[Operation, MarketKind]]:
     """The cells that an adapter does not claim for the market kinds that it knows, of calls that name a symbol."""
     named = [each for each in (*READS, *STREAMS, *ACTIONS) if each not in _UNNAMED]
-    return [(each, kind) for each in named for kind in kinds_of(capabilities) if not capabilities.support(each, kind)]
+    kinds = kinds_of(capabilities)
+    return [(each, kind) for each in named for kind in kinds if not capabilities.support(each, kind)]
 
 
 _UNNAMED: Final = frozenset((Operation.GET_SYMBOLS, Operation.GET_BALANCE))

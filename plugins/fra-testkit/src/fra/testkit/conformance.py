@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from fra.core import ExchangeCapabilities, ExchangePluginInterface, Operation
 from fra.testkit.calls import READS, STREAMS, cells, empty_cells, kinds_of
-from fra.testkit.check import Case, Needs, Scope
+from fra.testkit.check import Case, Needs
 from fra.testkit.venue import VenueUnderTest
 
 
@@ -45,13 +45,18 @@ def tests_of(cls: type[Topic]) -> Iterator[tuple[str, Needs]]:
 
 def cases_of(needs: Needs, capabilities: ExchangeCapabilities) -> list[Case]:
     """What a test is run for, by what the adapter's class says of itself; None where it has nothing of that."""
-    kinds = kinds_of(capabilities)
-    cases: dict[Scope, Sequence[Case]] = {
-        "kind": kinds,
-        "swap": [kind for kind in kinds if kind.is_swap],
-        "read": cells(READS, capabilities),
-        "stream": cells(STREAMS, capabilities),
-        "empty": empty_cells(capabilities),
-        "operation": [*Operation],
-    }
-    return [*cases.get(needs.scope, ())] or [None]
+    cases: Sequence[Case] = ()
+    match needs.scope:
+        case "kind":
+            cases = kinds_of(capabilities)
+        case "swap":
+            cases = [kind for kind in kinds_of(capabilities) if kind.is_swap]
+        case "read":
+            cases = cells(READS, capabilities)
+        case "stream":
+            cases = cells(STREAMS, capabilities)
+        case "empty":
+            cases = empty_cells(capabilities)
+        case "operation":
+            cases = [*Operation]
+    return [*cases] or [None]
