@@ -123,6 +123,15 @@ def test_candles_join_up() -> None:
     assert one.closed
 
 
+def test_what_is_traded_in_a_day_changes_little_from_one_second_to_the_next() -> None:
+    fresh = market()
+    instrument = fresh.find("usdm", "BTCUSDT")
+    assert instrument is not None
+    volumes = [fresh.day(instrument, START + 1000 * second).volume for second in range(60)]
+    assert all(volume == pytest.approx(volumes[0], rel=0.01) for volume in volumes)
+    assert volumes[0] != pytest.approx(fresh.day(instrument, START + 20 * HOUR).volume, rel=0.01)
+
+
 def test_generated_symbols_add_to_the_bundled_ones() -> None:
     plain, loaded = for_venue("okx"), for_venue("okx", extra=50, seed=3)
     assert len(loaded) == len(plain) + 100

@@ -18,6 +18,10 @@ from fra.emulator.instruments import HOUR_MS, Instrument
 DAY_MS = 24 * HOUR_MS
 _PERIODS_S = (2.3, 7.1, 19.0, 53.0, 171.0, 607.0, 2213.0, 9001.0, 40009.0, 190027.0, 1200007.0)
 _SIGMA_1S = 4e-5
+# Periods in seconds, and amplitudes.
+_BASIS = {31.0: 2e-5, 907.0: 6e-5, 7919.0: 1.2e-4}
+_FUNDING = {600.0: 4e-6, 7321.0: 1.5e-5, 93001.0: 4e-5, 950003.0: 6e-5}
+_TURNOVER = {40009.0: 0.1, 190027.0: 0.2}
 
 
 @attrs.frozen
@@ -66,8 +70,7 @@ class Market:
         self._changes = changes_per_step
         self._by: dict[tuple[str, str], Instrument] = {(i.market, i.symbol): i for i in instruments}
         self._paths: dict[str, _Waves] = {}
-        self._basis: dict[tuple[str, str], _Waves] = {}
-        self._funding: dict[tuple[str, str], _Waves] = {}
+        self._waves: dict[tuple[str, str, str], _Waves] = {}
         self._books: dict[tuple[str, str], BookEngine] = {}
 
     # -- instruments
@@ -105,23 +108,33 @@ class Market:
         return self.index(instrument, t_ms) * (1.0 + 0.5 * self._basis_at(instrument, t_ms))
 
     def _basis_at(self, instrument: Instrument, t_ms: int) -> float:
-        key = (instrument.market, instrument.symbol)
-        waves = self._basis.get(key)
-        if waves is None:
-            name = f"{self.seed}:basis:{instrument.venue}:{instrument.market}:{instrument.symbol}"
-            waves = self._basis[key] = _Waves(name, (31.0, 907.0, 7919.0), (2e-5, 6e-5, 1.2e-4))
-        return waves.at(t_ms)
+        return self._waves_of("basis", instrument, _BASIS).at(t_ms)
+
+    def _waves_of(self, what: str, instrument: Instrument, waves: Mapping[float, float]) -> _Waves:
+        key = (what, instrument.market, instrument.symbol)
+        made = self._waves.get(key)
+        if made is None:
+            name = f"{self.seed}:{what}:{instrument.venue}:{instrument.market}:{instrument.symbol}"
+            made = self._waves[key] = _Waves(name, waves, waves.values())
+        return made
 
     # -- candles
     def candle(self, instrument: Instrument, open_ms: int, span_ms: int, now_ms: int) -> Candle:
         """The candle that opens at `open_ms`; cut at `now_ms` while it runs."""
+        name = f"{self.seed}:{instrument.market}:{instrument.symbol}:{open_ms}:{span_ms}"
+        return self._candle(instrument, open_ms, span_ms, now_ms, random.Random(name).uniform(0.5, 1.5))
+
+    def day(self, instrument: Instrument, now_ms: int) -> Candle:
+        """The last 24 hours as one candle. What was traded in them changes as slowly as at a venue."""
+        busy = 1.0 + self._waves_of("turnover", instrument, _TURNOVER).at(now_ms)
+        return attrs.evolve(self._candle(instrument, now_ms - DAY_MS, DAY_MS, now_ms, busy), closed=False)
+
+    def _candle(self, instrument: Instrument, open_ms: int, span_ms: int, now_ms: int, busy: float) -> Candle:
+        """`busy` is how much was traded in it, 1 being as much as usual."""
         end = min(open_ms + span_ms, max(now_ms, open_ms))
         points = [self.mid(instrument, open_ms + (end - open_ms) * k // 10) for k in range(11)]
         share = max(0.0, (end - open_ms) / DAY_MS)
-        wobble = random.Random(f"{self.seed}:{instrument.market}:{instrument.symbol}:{open_ms}:{span_ms}").uniform(
-            0.5, 1.5
-        )
-        volume = instrument.turnover * share * wobble / points[0]
+        volume = instrument.turnover * share * busy / points[0]
         return Candle(
             open_ms=open_ms,
             open=points[0],
@@ -132,10 +145,6 @@ class Market:
             trades=max(1, int(volume * points[0] / 800.0)),
             closed=now_ms >= open_ms + span_ms,
         )
-
-    def day(self, instrument: Instrument, now_ms: int) -> Candle:
-        """The last 24 hours as one candle."""
-        return attrs.evolve(self.candle(instrument, now_ms - DAY_MS, DAY_MS, now_ms), closed=False)
 
     # -- funding
     def next_settlement(self, instrument: Instrument, t_ms: int) -> int:
@@ -149,13 +158,9 @@ class Market:
     def funding(self, instrument: Instrument, t_ms: int) -> Decimal:
         """The running period's estimate at `t_ms`; at a settlement it is the rate charged. A fraction per
         interval, eight decimals."""
-        key = (instrument.market, instrument.symbol)
-        waves = self._funding.get(key)
-        if waves is None:
-            name = f"{self.seed}:funding:{instrument.venue}:{instrument.market}:{instrument.symbol}"
-            amplitudes = (4e-6, 1.5e-5, 4e-5, 6e-5)
-            waves = self._funding[key] = _Waves(name, (600.0, 7321.0, 93001.0, 950003.0), amplitudes)
-        rate = (instrument.funding_base + waves.at(t_ms)) * (instrument.interval_hours / 8) ** 0.5
+        rate = (instrument.funding_base + self._waves_of("funding", instrument, _FUNDING).at(t_ms)) * (
+            instrument.interval_hours / 8
+        ) ** 0.5
         rate = min(0.00375, max(-0.00375, rate))
         return Decimal(rate).quantize(Decimal("0.00000001"), rounding=ROUND_HALF_EVEN)
 
