@@ -161,10 +161,11 @@ async def test_what_came_of_a_stop_is_told_alike_by_one_that_did_not_see_it(
     account = new_account()
     async with trading(venues[name], account) as trader:
         await trader.listen()
-        stops = [
-            await trader.send(LINEAR, side, type=OrderType.STOP, trigger_price=await trader.price(LINEAR, away))
-            for side, away in ((Side.BUY, "-0.0001"), (Side.SELL, "0.0001"))
-        ]
+        stops = []
+        for side, away in ((Side.BUY, "-0.001"), (Side.SELL, "0.001")):
+            trigger = await trader.price(LINEAR, away)
+            stops.append(await trader.send(LINEAR, side, type=OrderType.STOP, trigger_price=trigger))
+        trader.somebody_trades(LINEAR, trigger)
         await trader.told.until(lambda: trader.told.of(Order, status=OrderStatus.FILLED))
         done = trader.told.of(Order, status=OrderStatus.FILLED)[0]
         async with trading(venues[name], account, opened=True) as other:
