@@ -340,6 +340,26 @@ async def test_a_listener_that_raises_is_reported_and_hurts_nobody(kit) -> None:
         assert "ZeroDivisionError" in str(kit.heard(ErrorRaised)[0].error)
 
 
+async def test_a_status_is_told_at_once_to_who_listens_to_it(kit) -> None:
+    async with kit.running() as mem:
+        told = []
+        trades = mem.subscribe_trades(SPOT)
+        trades.add_status_listener(lambda status: 1 / 0)
+        remove = trades.add_status_listener(lambda status: told.append((status, trades.status, trades.error)))
+        source, cut = kit.plugin.sources["trades", SPOT], ExchangeConnectionError("cut")
+        for number in range(3):
+            source.publish(trade(number))
+        source.set_status(StreamStatus.RECOVERING, cut)
+        source.publish(trade(3))
+        live, recovering = StreamStatus.LIVE, StreamStatus.RECOVERING
+        assert told == [(live, live, None), (recovering, recovering, cut), (live, live, None)]
+        assert "ZeroDivisionError" in str(kit.heard(ErrorRaised)[0].error)
+        remove()
+        source.set_status(StreamStatus.STALE)
+        assert len(told) == 3
+        await anext(trades)  # listening to the status alone does not end what is kept for an iterator
+
+
 async def test_what_is_only_listened_to_keeps_nothing_for_an_iterator(kit) -> None:
     async with kit.running() as mem:
         trades = mem.subscribe_trades(SPOT)

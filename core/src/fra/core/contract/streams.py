@@ -188,6 +188,13 @@ class Subscription(ABC, Generic[T_co]):
         """
 
     @abstractmethod
+    def add_status_listener(self, listener: Callable[[StreamStatus], None]) -> Callable[[], None]:
+        """Call ``listener(status)`` synchronously whenever :attr:`status` has changed; the result removes it.
+
+        That the subscription was closed by its holder is not told. One that raises is reported as an error event.
+        """
+
+    @abstractmethod
     async def ready(self) -> None:
         """Wait until the first data has come; raises what made the stream FAIL."""
 

@@ -34,7 +34,7 @@ class Feed(Protocol[T]):
 
     @property
     def last_data(self) -> float | None: ...
-    def attach(self, sink: StreamSink[T]) -> None: ...
+    def attach(self, sink: StreamSink[T], *, items: bool = True) -> None: ...
     def detach(self, sink: StreamSink[T]) -> None: ...
     def report(self, error: Exception) -> None: ...
     def lost(self, gap: StreamGap) -> None: ...
@@ -214,13 +214,38 @@ class Listener(Generic[T]):
                 self.on_item(nothing)
 
 
+@final
+class StatusListener(Generic[T]):
+    """One listener to how the stream fares."""
+
+    def __init__(self, feed: Feed[T], listener: Callable[[StreamStatus], None]) -> None:
+        self._feed = feed
+        self._listener = listener
+        self._told = feed.source.status
+
+    def on_item(self, item: T) -> None:
+        pass
+
+    def on_gap(self, gap: StreamGap) -> None:
+        pass
+
+    def on_status(self, status: StreamStatus, error: ExchangeError | None) -> None:
+        if status is self._told:
+            return
+        self._told = status
+        try:
+            self._listener(status)
+        except Exception as failure:
+            self._feed.report(failure)
+
+
 class HostSubscription(Subscription[R], Generic[T, R]):
     """What both kinds share: listeners, waiting for the first data, closing."""
 
     def __init__(self, feed: Feed[T], changes: Waiters) -> None:
         self._feed = feed
         self._changes = changes
-        self._listeners: list[Listener[T]] = []
+        self._listeners: list[Listener[T] | StatusListener[T]] = []
         self._closed = False
         self._iterating = False
         self._waiting = False
@@ -244,13 +269,19 @@ class HostSubscription(Subscription[R], Generic[T, R]):
         """See :class:`Subscription`. Listened to before it is iterated, it keeps nothing for an iterator: one that
         comes later starts from there.
         """
+        if not self._closed and not self._iterating and self._joined():
+            self._leave()
+        return self._hear(Listener[T](self._feed, listener), items=True)
+
+    @final
+    def add_status_listener(self, listener: Callable[[StreamStatus], None]) -> Callable[[], None]:
+        return self._hear(StatusListener[T](self._feed, listener), items=False)
+
+    def _hear(self, sink: Listener[T] | StatusListener[T], *, items: bool) -> Callable[[], None]:
         if self._closed:
             return lambda: None
-        if not self._listeners and not self._iterating and self._joined():
-            self._leave()
-        sink: Listener[T] = Listener(self._feed, listener)
         self._listeners.append(sink)
-        self._feed.attach(sink)
+        self._feed.attach(sink, items=items)
 
         def remove() -> None:
             if sink in self._listeners:

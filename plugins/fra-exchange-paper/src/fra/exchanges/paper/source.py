@@ -27,7 +27,6 @@ from fra.core import (
 T = TypeVar("T")
 
 _TROUBLED: Final = (StreamStatus.STALE, StreamStatus.RECOVERING)
-_LOOK_S: Final = 0.1
 
 
 class MarketData(Protocol):
@@ -70,12 +69,12 @@ class Forwarded(Generic[T]):
     def __init__(self, subscription: Subscription[Any], *, lossless: bool) -> None:
         self.source: StreamSource[T] = StreamSource(close=self._close)
         self._subscription = subscription
-        work = [self._follow()]
+        self._reading: asyncio.Task[None] | None = None
+        subscription.add_status_listener(lambda status: self._mirror())
         if lossless:  # only who iterates is told where the gaps are
-            work.append(self._iterate())
+            self._reading = asyncio.create_task(self._iterate(), name="fra paper forwards")
         else:
             subscription.add_listener(self._hand_on)
-        self._tasks = [asyncio.create_task(one, name="fra paper forwards") for one in work]
 
     def _hand_on(self, item: T) -> None:
         self._mirror()
@@ -97,12 +96,6 @@ class Forwarded(Generic[T]):
                 self.source.fail(error)
                 return
 
-    async def _follow(self) -> None:
-        """A subscription tells its status to those who look."""
-        while True:
-            self._mirror()
-            await asyncio.sleep(_LOOK_S)
-
     def _mirror(self) -> None:
         status, error, told = self._subscription.status, self._subscription.error, self.source.status
         if status in (StreamStatus.FAILED, StreamStatus.CLOSED):
@@ -113,9 +106,9 @@ class Forwarded(Generic[T]):
             self.source.set_status(status)
 
     async def _close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
         await self._subscription.close()
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar, final
 from fra.core import ExchangeConnectionError, ExchangeError, StreamStatus, Subscription
 
 T = TypeVar("T")
+L = TypeVar("L")
 
 
 @final
@@ -35,6 +36,7 @@ class Ticking(Subscription[T]):
         self._shown = shown
         self._items: deque[T] = deque(maxlen=keep)
         self._listeners: list[Callable[..., None]] = []
+        self._watchers: list[Callable[[StreamStatus], None]] = []
         self._dropped = 0
         self._heard: float | None = None
         self._status = StreamStatus.STARTING
@@ -48,16 +50,23 @@ class Ticking(Subscription[T]):
                     self._tell(item)
                 await asyncio.sleep((self._step_ms - self._now_ms() % self._step_ms) / 1000)
         finally:
-            self._status = StreamStatus.CLOSED
-            self._changed.set()
+            self._set_status(StreamStatus.CLOSED)
 
     def _tell(self, item: T) -> None:
-        self._heard, self._status = monotonic(), StreamStatus.LIVE
+        self._heard = monotonic()
+        self._set_status(StreamStatus.LIVE)
         self._dropped += len(self._items) == self._items.maxlen
         self._items.append(item)
         self._changed.set()
         for listener in tuple(self._listeners):
             listener(self._shown(item))
+
+    def _set_status(self, status: StreamStatus) -> None:
+        if status is not self._status:
+            self._status = status
+            self._changed.set()
+            for watcher in tuple(self._watchers):
+                watcher(status)
 
     @property
     def status(self) -> StreamStatus:
@@ -76,13 +85,10 @@ class Ticking(Subscription[T]):
         return None if self._heard is None else monotonic() - self._heard
 
     def add_listener(self, listener: Callable[..., None]) -> Callable[[], None]:
-        self._listeners.append(listener)
+        return _added(self._listeners, listener)
 
-        def remove() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return remove
+    def add_status_listener(self, listener: Callable[[StreamStatus], None]) -> Callable[[], None]:
+        return _added(self._watchers, listener)
 
     async def ready(self) -> None:
         while self._heard is None:
@@ -102,3 +108,13 @@ class Ticking(Subscription[T]):
             self._changed.clear()
             await self._changed.wait()
         return self._items.popleft()
+
+
+def _added(listeners: list[L], listener: L) -> Callable[[], None]:
+    listeners.append(listener)
+
+    def remove() -> None:
+        if listener in listeners:
+            listeners.remove(listener)
+
+    return remove
