@@ -347,7 +347,7 @@ class Play:
         until = loop.time() + self.player.recovery_s
         while True:
             live = trader.stream.status is StreamStatus.LIVE
-            wrong = await Verdict(trader, calls.placed).wrong()
+            wrong = await Verdict(trader, calls.placed, settle_s=6.0).wrong()
             live = live and trader.stream.status is StreamStatus.LIVE
             if live or not wrong:
                 return wrong

@@ -10,13 +10,13 @@ from functools import partial
 
 import attrs
 from order_scenarios import LINEAR, SPOT, Step
-from order_witness import TRIES, Trader, asked, facts, latest
+from order_witness import Trader, asked, facts, latest
 
 from fra.core import Fill, FraError, Order, OrderOutcomeUnknown, OrderRequest, OrderStatus
 from fra.matching import Order as TrueOrder
 from fra.matching import OrderStatus as TrueStatus
 
-_SETTLE_S = 6.0
+_TRIES = 10
 _UNSETTLED = (OrderStatus.PENDING, OrderStatus.UNKNOWN)
 _TRUE: Mapping[TrueStatus, frozenset[OrderStatus]] = {
     TrueStatus.NEW: frozenset({OrderStatus.OPEN}),
@@ -54,11 +54,12 @@ def _trades(fills: list[Fill]) -> Counter[tuple[str, str]]:
 
 
 class Verdict:
-    """Over the orders of one scenario."""
+    """Over the orders of one scenario, which is waited for so long: a busy machine has it told late, and not never."""
 
-    def __init__(self, trader: Trader, placed: Sequence[Placed]) -> None:
+    def __init__(self, trader: Trader, placed: Sequence[Placed], *, settle_s: float = 30.0) -> None:
         self.trader = trader
         self.placed = placed
+        self._settle_s = settle_s
 
     def _told_all(self) -> bool:
         """Whether everything that the engine knows was told."""
@@ -79,7 +80,7 @@ class Verdict:
     async def wrong(self) -> list[str]:
         """What is wrong, when there was time to tell everything."""
         wrong: list[str] = []
-        for _ in range(TRIES):
+        for _ in range(_TRIES):
             await self._settle()
             before = self.trader.true_orders()
             wrong = [*self._orders(), *self._fills(), *self._moves(), *self._journal(), *await self._answers()]
@@ -88,8 +89,8 @@ class Verdict:
         return wrong
 
     async def _settle(self) -> None:
-        await self.trader.until(self._told_all, _SETTLE_S)
-        async with asyncio.timeout(_SETTLE_S):
+        await self.trader.until(self._told_all, self._settle_s)
+        async with asyncio.timeout(self._settle_s):
             await self.trader.stream.ready()
 
     def _orders(self) -> list[str]:

@@ -31,7 +31,8 @@ from fra.matching import Order as TrueOrder
 
 T = TypeVar("T")
 
-TRIES = 10
+_ANSWER_S = 30.0
+"""So long what must be answered in the end is asked for."""
 WEALTH = {"USDT": Decimal(50_000_000), "BTC": Decimal(100)}
 
 
@@ -143,12 +144,13 @@ def facts(fills: list[Fill]) -> Counter[Fact]:
 
 async def asked(ask: Callable[[], Awaitable[T]]) -> T:
     """The answer, for which a busy machine may take longer than an order is waited for."""
-    for _ in range(TRIES - 1):
+    until = asyncio.get_running_loop().time() + _ANSWER_S
+    while True:
         try:
             return await ask()
         except ExchangeConnectionError:
-            pass
-    return await ask()
+            if asyncio.get_running_loop().time() > until:
+                raise
 
 
 @asynccontextmanager
