@@ -14,7 +14,17 @@ from traders import configured, emulator, managed
 
 from fra.adapters.proxy.limits import SharedLimits
 from fra.adapters.proxy.options import BrokerOptions
-from fra.core import Banned, Budget, BudgetKey, ExchangeRateLimitError, PluginManager, RateLimit, RateLimiter
+from fra.core import (
+    Banned,
+    Budget,
+    BudgetKey,
+    ExchangeHandle,
+    ExchangeRateLimitError,
+    PluginManager,
+    RateLimit,
+    RateLimiter,
+)
+from fra.emulator import Venue
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -104,6 +114,17 @@ async def test_no_window_of_the_venue_holds_more_than_it_allows_for_all(server: 
     assert most <= limit.capacity
 
 
+async def _held_back(handle: ExchangeHandle, venue: Venue) -> bool:
+    """Whether a question does not reach the venue."""
+    asked = venue.stats.requests
+    try:
+        async with asyncio.timeout(0.5):
+            await handle.get_ticker("BTC/USDT:USDT")
+    except (TimeoutError, ExchangeRateLimitError):
+        return venue.stats.requests == asked
+    return False
+
+
 async def test_a_ban_of_one_manager_keeps_another_from_asking(server: NatsServer, world: World) -> None:
     async with AsyncExitStack() as stack, emulator("binance") as running:
         venue, egress = running.venues["binance"], uuid4().hex
@@ -118,12 +139,9 @@ async def test_a_ban_of_one_manager_keeps_another_from_asking(server: NatsServer
         with pytest.raises(Banned):
             await handles[0].get_ticker("BTC/USDT:USDT")
         venue.answer_normally()
-        await asyncio.sleep(0.2)
-        asked = venue.stats.requests
-        with pytest.raises((TimeoutError, ExchangeRateLimitError)):
-            async with asyncio.timeout(0.5):
-                await handles[1].get_ticker("BTC/USDT:USDT")
-        assert venue.stats.requests == asked
+        async with asyncio.timeout(10):
+            while not await _held_back(handles[1], venue):
+                pass  # the ban is on its way
 
 
 async def test_a_manager_alone_is_not_slowed(world: World) -> None:
