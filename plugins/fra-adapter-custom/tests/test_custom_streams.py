@@ -182,13 +182,14 @@ async def test_data_before_the_acknowledgement_is_not_lost(bench: Any) -> None:
     await bench.until(lambda: sink.items == [1])
 
 
+@pytest.mark.alone
 async def test_a_server_that_accepts_and_is_silent_is_left_within_twice_the_staleness(bench: Any) -> None:
     bench.venue.ack = False
     plugin = await bench.plugin(options={"staleness": 0.3})
     started = asyncio.get_running_loop().time()
     plugin.ticks("A")
     await bench.until(lambda: len(bench.venue.sockets) == 2, within=2)
-    assert asyncio.get_running_loop().time() - started < 0.6 + 0.1
+    assert asyncio.get_running_loop().time() - started < 0.6 + 0.25
 
 
 async def test_a_stream_that_falls_silent_is_stale_then_subscribed_anew_then_reconnected(bench: Any) -> None:
@@ -615,6 +616,7 @@ async def test_a_rotation_leaves_out_what_the_old_connection_had_delivered(bench
     assert sink.log == [StreamStatus.LIVE, 5, 6]
 
 
+@pytest.mark.alone
 async def test_a_connection_that_falls_silent_as_a_whole_is_replaced_at_once(bench: Any) -> None:
     plugin = await bench.plugin(options={"staleness": 0.5})
     sink = bench.sink(plugin.ticks("A"))
@@ -634,7 +636,7 @@ async def test_delays_begin_anew_after_every_connection_that_had_data(bench: Any
         socket = await bench.ready("ticks.A", sink, n=n)
         await socket.cut()
         await bench.until(lambda socket=socket: socket.closed)
-    assert asyncio.get_running_loop().time() - started < 2.0
+    assert asyncio.get_running_loop().time() - started < 5.0  # delays that grew would take 6 s or more
 
 
 async def test_delays_grow_for_a_venue_that_accepts_and_cuts(bench: Any) -> None:

@@ -159,12 +159,12 @@ async def test_binance_names_what_is_wrong_with_a_frame(wire: Callable[..., Any]
 
 
 async def test_okx_answers_text_pings_and_closes_who_is_idle(wire: Callable[..., Any]) -> None:
-    async with Emulator(["okx"], idle_close_s=0.4) as emulator:
+    async with Emulator(["okx"], idle_close_s=1.2) as emulator:
         socket = await wire(emulator.okx.markets["swap"]["ws"])
         for _ in range(4):
             await socket.say("ping")
             assert (await socket.frame()).data == "pong"
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.35)
         assert await end_of(socket) == 4004
 
 
