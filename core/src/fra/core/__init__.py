@@ -117,6 +117,7 @@ if TYPE_CHECKING:
     from fra.core.toolkit.answers import UNREADABLE, check_sound, read_soundly
     from fra.core.toolkit.budget import Budget, BudgetExceeded, BudgetKey, BudgetPeers, BudgetUsage
     from fra.core.toolkit.ratelimit import RateLimiter
+    from fra.core.toolkit.recent import Recent
     from fra.core.toolkit.reconnect import ReconnectManager
 
 __all__ = [
@@ -222,6 +223,7 @@ __all__ = [
     "RateLimit",
     "RateLimited",
     "RateLimiter",
+    "Recent",
     "ReconnectManager",
     "RecoveredOrder",
     "RefusedInstrument",
@@ -364,6 +366,7 @@ _HOMES: Final = {
     "RateLimit": "contract.capabilities",
     "RateLimited": "contract.events",
     "RateLimiter": "toolkit.ratelimit",
+    "Recent": "toolkit.recent",
     "ReconnectManager": "toolkit.reconnect",
     "RecoveredOrder": "host.orders.recovery",
     "RefusedInstrument": "contract.symbol",

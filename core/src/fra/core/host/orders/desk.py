@@ -6,7 +6,6 @@ Then they are followed, and an outcome that is not known is found out by asking,
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, final
 
@@ -40,6 +39,7 @@ from fra.core.host.orders.outcomes import Outcomes
 from fra.core.host.orders.recovery import Intent, RecoveredOrder, Recovery
 from fra.core.host.orders.tracker import OrderTracker
 from fra.core.toolkit.budget import BudgetExceeded
+from fra.core.toolkit.recent import Recent
 
 _SERVER_ERROR: Final = 500
 _REFUSALS: Final = (
@@ -89,7 +89,7 @@ class OrderDesk:
         self._patience = patience
         self._tracker = OrderTracker()
         self._streamed = OrderTracker()
-        self._payments: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._payments: Recent[tuple[str, str], None] = Recent(_PAYMENTS)
         self._outcomes = Outcomes(
             exchange,
             recovery=Recovery(plugin=plugin, symbol=symbol, failures=failures, now_ms=now_ms),
@@ -101,7 +101,7 @@ class OrderDesk:
             horizon=horizon,
         )
         self._sending: set[asyncio.Future[None]] = set()
-        self._unanswered: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._unanswered: Recent[tuple[str, str], None] = Recent(_UNANSWERED)
         self.ids = ClientOrderIds(None)
 
     def use(self, journal: OrderJournal) -> None:
@@ -158,8 +158,6 @@ class OrderDesk:
 
     async def _send_once(self, intent: Intent, symbol: Symbol, within: float) -> Order:
         self._unanswered[intent.key] = None
-        if len(self._unanswered) > _UNANSWERED:
-            self._unanswered.popitem(last=False)
         try:
             async with asyncio.timeout(within):
                 order = await self._plugin().create_order(intent.request, symbol)
@@ -219,8 +217,6 @@ class OrderDesk:
         if key in self._payments:
             return False
         self._payments[key] = None
-        if len(self._payments) > _PAYMENTS:
-            self._payments.popitem(last=False)
         return True
 
     def _fill(self, fill: Fill) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final, final
 import attrs
 
 from fra.core.contract.orders import Fill, Order, OrderRequest, OrderStatus
+from fra.core.toolkit.recent import Recent
 
 _ORDERS: Final = 10_000
 _FILLS: Final = 50_000
@@ -33,8 +34,8 @@ class OrderTracker:
         self._by_id: dict[_Key, int] = {}
         self._by_client: dict[_Key, int] = {}
         self._filled: dict[int, Decimal] = {}
-        self._fills: OrderedDict[tuple[str, str, str], None] = OrderedDict()
-        self._early: OrderedDict[_Key, list[Fill]] = OrderedDict()
+        self._fills: Recent[tuple[str, str, str], None] = Recent(_FILLS)
+        self._early: Recent[_Key, list[Fill]] = Recent(_ORDERS)
         self._next = 0
 
     # --- orders
@@ -78,15 +79,11 @@ class OrderTracker:
         if key in self._fills:
             return False, None
         self._fills[key] = None
-        if len(self._fills) > _FILLS:
-            self._fills.popitem(last=False)
         number = self._find(fill.symbol, fill.order_id, fill.client_order_id)
         if number is None:
             for name in (fill.order_id, fill.client_order_id):
                 if name is not None:
                     self._early.setdefault((fill.symbol, name), []).append(fill)
-                    if len(self._early) > _ORDERS:
-                        self._early.popitem(last=False)
                     break
             return True, None
         before = self._orders[number]

@@ -7,9 +7,8 @@ these it stays known to its end, in answers, in lists and on the stream.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
-from typing import ClassVar, Final, NamedTuple, TypeVar
+from typing import ClassVar, Final, NamedTuple
 
 import attrs
 
@@ -22,10 +21,10 @@ from fra.core import (
     OrderNotFound,
     OrderRequest,
     OrderType,
+    Recent,
     Symbol,
 )
 
-V = TypeVar("V")
 _Key = tuple[str, str]
 
 _KEPT: Final = 2_000
@@ -44,10 +43,10 @@ class Conditionals:
     """Remembers conditional orders, and which plain order belongs to which. Ids are of a symbol."""
 
     def __init__(self) -> None:
-        self._orders: OrderedDict[_Key, Order] = OrderedDict()
-        self._parents: OrderedDict[_Key, str] = OrderedDict()
-        self._waiting: OrderedDict[_Key, str] = OrderedDict()
-        self._missing: OrderedDict[_Key, None] = OrderedDict()
+        self._orders: Recent[_Key, Order] = Recent(_KEPT)
+        self._parents: Recent[_Key, str] = Recent(_KEPT)
+        self._waiting: Recent[_Key, str] = Recent(_KEPT)
+        self._missing: Recent[_Key, None] = Recent(_KEPT)
 
     def knows(self, symbol: str, order_id: str | None) -> bool:
         """Whether this is the id of a conditional order, as far as it was seen."""
@@ -62,19 +61,19 @@ class Conditionals:
         before = self._orders.get((order.symbol, name))
         if before is not None and order.created_ms is None:
             order = attrs.evolve(order, created_ms=before.created_ms)
-        _keep(self._orders, (order.symbol, name), order)
+        self._orders[order.symbol, name] = order
         if child is not None:
-            _keep(self._parents, (order.symbol, child), name)
+            self._parents[order.symbol, child] = name
         if order.client_order_id is not None:
             if order.status.final:  # its client order id may be used again
                 self._waiting.pop((order.symbol, order.client_order_id), None)
             else:
-                _keep(self._waiting, (order.symbol, order.client_order_id), name)
+                self._waiting[order.symbol, order.client_order_id] = name
         return order
 
     def miss(self, symbol: str, order_id: str) -> None:
         """Take note that a plain order named one that was not seen."""
-        _keep(self._missing, (symbol, order_id), None)
+        self._missing[symbol, order_id] = None
 
     def missing(self, symbol: str, order_id: str | None) -> bool:
         """Whether this one was named and not seen, since it was asked last."""
@@ -87,7 +86,7 @@ class Conditionals:
         own = named or self._parents.get((symbol, child or "")) or self._waiting.get((symbol, client or ""))
         found = None if own is None else self._orders.get((symbol, own))
         if found is not None and child is not None and found.id is not None:
-            _keep(self._parents, (symbol, child), found.id)
+            self._parents[symbol, child] = found.id
         return found
 
 
@@ -247,10 +246,3 @@ class AlgoOrders(CCXTAdapter):
         plain = await super().get_open_orders(symbol)
         found = {**waiting, **{(order.symbol, order.id): order for order in plain}}
         return sorted(found.values(), key=lambda order: order.created_ms or 0)
-
-
-def _keep(memory: OrderedDict[_Key, V], key: _Key, value: V) -> None:
-    memory[key] = value
-    memory.move_to_end(key)
-    if len(memory) > _KEPT:
-        memory.popitem(last=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
@@ -27,6 +26,7 @@ from fra.core import (
     OrderStatus,
     OrderType,
     PositionSide,
+    Recent,
     Side,
     Symbol,
     TimeInForce,
@@ -51,7 +51,7 @@ class CCXTTrading(CCXTAccount):
     async def initialize(self) -> None:
         await super().initialize()
         self.traded = set()
-        self._open: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._open: Recent[tuple[str, str], None] = Recent(_REMEMBERED)
 
     # --- hooks
 
@@ -99,8 +99,6 @@ class CCXTTrading(CCXTAccount):
             self._open.pop((order.symbol, order.id), None)
             if not order.status.final:
                 self._open[order.symbol, order.id] = None
-                if len(self._open) > _REMEMBERED:
-                    self._open.popitem(last=False)
         return order
 
     def fill(self, raw: Raw, symbol: Symbol, received_ms: int) -> Fill:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any, Final, final
@@ -33,6 +32,7 @@ from fra.core import (
     Operation,
     OrderBook,
     PermissionDenied,
+    Recent,
     SymbolList,
 )
 
@@ -84,7 +84,7 @@ class ExchangeHost:
         self._publications: dict[str, Publication] = {}
         self._opening = asyncio.Lock()
         self._listed = False
-        self._answers: OrderedDict[str, asyncio.Task[bytes]] = OrderedDict()
+        self._answers: Recent[str, asyncio.Task[bytes]] = Recent(_REMEMBERED)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._reduced = Reduced()
         self._log = None
@@ -220,8 +220,6 @@ class ExchangeHost:
             answer = self._answers[call.id] = asyncio.create_task(self._answer(place, name, call))
             self._tasks.add(answer)
             answer.add_done_callback(self._tasks.discard)
-            while len(self._answers) > _REMEMBERED:
-                self._answers.popitem(last=False)
         return await asyncio.shield(answer)
 
     async def _answer(self, place: str, name: str, call: wire.Call) -> bytes:

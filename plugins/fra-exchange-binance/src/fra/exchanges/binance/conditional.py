@@ -7,15 +7,13 @@ Update"). Whoever sent the order knows one: it keeps its first id, its type and 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Final, TypeVar
+from typing import Final
 
 import attrs
 
-from fra.core import Fill, Order
+from fra.core import Fill, Order, Recent
 
-V = TypeVar("V")
 _Key = tuple[str, str]
 
 _KEPT: Final = 2_000
@@ -26,9 +24,9 @@ class Conditionals:
     """Remembers conditional orders, and which plain order belongs to which."""
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[_Key, Order] = OrderedDict()
-        self._parents: OrderedDict[_Key, Order] = OrderedDict()
-        self._ids: OrderedDict[_Key, None] = OrderedDict()
+        self._waiting: Recent[_Key, Order] = Recent(_KEPT)
+        self._parents: Recent[_Key, Order] = Recent(_KEPT)
+        self._ids: Recent[_Key, None] = Recent(_KEPT)
 
     def knows(self, symbol: str, order_id: str | None) -> bool:
         """Whether this is the id of a conditional order, as far as it was seen."""
@@ -37,15 +35,15 @@ class Conditionals:
     def see(self, order: Order, child: str | int | None) -> Order:
         """Take note of a conditional order as it is now; ``child`` is the plain order's id, if there is one."""
         if order.id is not None:
-            _keep(self._ids, (order.symbol, order.id), None)
+            self._ids[order.symbol, order.id] = None
         if child:
-            _keep(self._parents, (order.symbol, str(child)), order)
+            self._parents[order.symbol, str(child)] = order
         if order.client_order_id is not None:
             key = (order.symbol, order.client_order_id)
             if order.status.final:
                 self._waiting.pop(key, None)  # its client id may be used again
             else:
-                _keep(self._waiting, key, order)
+                self._waiting[key] = order
         return order
 
     def plain(self, order: Order) -> Order:
@@ -57,7 +55,7 @@ class Conditionals:
             parent = self._waiting.get((order.symbol, order.client_order_id))
         if parent is None or parent.side is not order.side:
             return order
-        _keep(self._parents, (order.symbol, order.id), parent)
+        self._parents[order.symbol, order.id] = parent
         return attrs.evolve(
             parent,
             status=order.status,
@@ -79,10 +77,3 @@ class Conditionals:
         found = [self.plain(order) for order in plain]
         there = {(order.symbol, order.id) for order in found}
         return [*found, *(order for order in conditional if (order.symbol, order.id) not in there)]
-
-
-def _keep(memory: OrderedDict[_Key, V], key: _Key, value: V) -> None:
-    memory[key] = value
-    memory.move_to_end(key)
-    if len(memory) > _KEPT:
-        memory.popitem(last=False)

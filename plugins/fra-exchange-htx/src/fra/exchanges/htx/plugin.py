@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
@@ -31,6 +30,7 @@ from fra.core import (
     MarketKind,
     NotSupported,
     OrderBook,
+    Recent,
     StreamSource,
     Symbol,
     SymbolList,
@@ -404,15 +404,13 @@ class _Trades:
     def __init__(self, stream: Stream[Trade], symbol: Symbol) -> None:
         self._stream = stream
         self._symbol = symbol
-        self._told: OrderedDict[int, None] = OrderedDict()
+        self._told: Recent[int, None] = Recent(_REMEMBERED)
 
     def on_message(self, push: wire.Push[wire.Trades], received_ms: int) -> None:
         for row in sorted(push.tick.data, key=lambda row: row.number):
             if row.number in self._told:
                 continue
             self._told[row.number] = None
-            if len(self._told) > _REMEMBERED:
-                self._told.popitem(last=False)
             if row.direction:
                 trade = convert.trade(row, self._symbol, received_ms=received_ms)
                 check_sound(trade)

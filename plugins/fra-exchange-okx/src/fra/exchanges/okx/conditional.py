@@ -6,16 +6,13 @@ sent it knows the first id and its own client order id: under these the order st
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import Final, TypeVar
+from typing import Final
 
 import attrs
 
-from fra.core import Order, OrderStatus, OrderType, Symbol, TimeInForce
+from fra.core import Order, OrderStatus, OrderType, Recent, Symbol, TimeInForce
 from fra.exchanges.okx import account, wire
 from fra.exchanges.okx.convert import SIDES, moment
-
-V = TypeVar("V")
 
 KINDS: Final = "conditional"
 """The ``ordType`` that is covered: one-way stop losses and take profits. Algo orders of other kinds that were made
@@ -28,14 +25,14 @@ class Conditionals:
     """Remembers algo orders, and which ordinary order belongs to which."""
 
     def __init__(self) -> None:
-        self._rows: OrderedDict[str, wire.AlgoOrder] = OrderedDict()
-        self._parents: OrderedDict[str, str] = OrderedDict()
+        self._rows: Recent[str, wire.AlgoOrder] = Recent(_REMEMBERED)
+        self._parents: Recent[str, str] = Recent(_REMEMBERED)
 
     def remember(self, row: wire.AlgoOrder) -> None:
         """Take note of an algo order as it is now."""
-        _keep(self._rows, row.algoId, row)
+        self._rows[row.algoId] = row
         for child in children(row):
-            _keep(self._parents, child, row.algoId)
+            self._parents[child] = row.algoId
 
     def get(self, algo_id: str) -> wire.AlgoOrder | None:
         """The algo order as it was last seen."""
@@ -60,7 +57,7 @@ class Conditionals:
         parent = self._rows.get(row.algoId)
         if not is_triggered(row) or (parent is not None and len(children(parent)) > 1):
             return plain
-        _keep(self._parents, row.ordId, row.algoId)
+        self._parents[row.ordId] = row.algoId
         client_id = row.algoClOrdId or (parent.algoClOrdId if parent is not None else "")
         if parent is None:
             return attrs.evolve(plain, id=row.algoId, client_order_id=client_id or None)
@@ -74,13 +71,6 @@ class Conditionals:
             trigger_price=waited.trigger_price,
             created_ms=waited.created_ms,
         )
-
-
-def _keep(known: OrderedDict[str, V], key: str, value: V) -> None:
-    known[key] = value
-    known.move_to_end(key)
-    if len(known) > _REMEMBERED:
-        known.popitem(last=False)
 
 
 def is_triggered(row: wire.Order) -> bool:
