@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from ccxt_plain import with_recordings
 from fuzz_ccxt_streams import CcxtStreamBench, ccxt_stream_benches
 from fuzz_channels import CHANNELS
 from fuzz_play import INPUTS, Played, play_all
+from fuzz_written import WRITTEN, written_stream_benches
 
 CONNECTIONS = 50
 """After so many the venue speaks plainly again, and the stream must be live."""
 SHARE = 10
 """A frame costs ccxt ten times what it costs a native adapter: a tenth of the inputs of the other parsers."""
-POLLED = {(venue, "funding_rate") for venue in ("binance", "bybit", "htx")}
+EMULATED = ("binance", "bybit", "htx", "okx")
+POLLED = {(venue, "funding_rate") for venue in ("binance", "bybit", "htx", *WRITTEN)} - {("mexc", "funding_rate")}
 """ccxt streams no funding rates there: they are asked for."""
 
 Venue = Played[dict[str, CcxtStreamBench]]
 
 
-@pytest.fixture(scope="module", params=["binance", "bybit", "htx", "okx"])
+@pytest.fixture(scope="module", params=[*EMULATED, *(pytest.param(name, marks=with_recordings) for name in WRITTEN)])
 def venue(request: pytest.FixtureRequest) -> Iterator[Venue]:
-    played = Played(request.param, ccxt_stream_benches(request.param))
+    benches = ccxt_stream_benches if request.param in EMULATED else written_stream_benches
+    played = Played(request.param, benches(request.param))
     yield played
     played.close()
 

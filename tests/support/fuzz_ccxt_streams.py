@@ -52,6 +52,7 @@ OURS: Final = re.compile(r'"(id|req_id|cid)":\s*"?([^",}]+)')
 TRADE_IDS: Final[Mapping[str, re.Pattern[bytes]]] = {
     "binance": re.compile(rb'("[at]":\d+)'),
     "bybit": re.compile(rb'("i":"[^"]+)'),
+    "bitget": re.compile(rb'("tradeId": "\d+)'),
     "htx": re.compile(rb'("(?:id|tradeId)":\d+)'),
     "okx": re.compile(rb'("tradeId":"\d+)'),
 }
@@ -200,27 +201,33 @@ class CcxtStreamBench(ChannelBench[Line, Connection]):
     def __init__(self, venue: str, channel: str, plugin: Any, symbol: Symbol) -> None:
         super().__init__(f"{venue} {channel} on ccxt", plugin, symbol, CHANNELS[channel], Stage(Connection))
         self._ids = TRADE_IDS[venue] if channel == "trades" else None
+        self.recorded: list[tuple[str, list[Line]]] = []
+        """Address and script of each connection while it learns."""
+        self.learned = Ear()
+        """What came of it then."""
 
     # --- learning
 
-    async def learn(self, stir: Callable[[], Awaitable[None]], cut: Callable[[], object] | None = None) -> None:
-        """Hear the emulated venue for a while."""
-        recorded: list[tuple[str, list[Line]]] = []
+    async def learn(
+        self, stir: Callable[[], Awaitable[None]], cut: Callable[[], object] | None = None, *, items: int = ITEMS
+    ) -> None:
+        """Hear the venue until there are so many ``items`` more after ``stir``."""
+        recorded = self.recorded = []
 
         async def connect(socket: Any, session: Any) -> Recording:
             script: list[Line] = []
             made = await type(socket).create_connection(socket, session)
-            recorded.append((socket.url, script))
+            recorded.append((_place(socket.url), script))
             return Recording(made, script)
 
         _connecting(self.plugin.client, connect)
-        source, ear = self._open(self.plugin, self.symbol), Ear()
+        source, ear = self._open(self.plugin, self.symbol), self.learned
         source.attach(ear)
         async with asyncio.timeout(20):
             await until(lambda: source.status is StreamStatus.LIVE)
             heard = ear.items
             await stir()
-            await until(lambda: ear.items >= heard + ITEMS)
+            await until(lambda: ear.items >= heard + items)
             if cut is not None:  # what is asked after a loss is not what is asked at first
                 cut()
                 await until(lambda: source.status is not StreamStatus.LIVE)
@@ -229,6 +236,10 @@ class CcxtStreamBench(ChannelBench[Line, Connection]):
         await _without_sockets(self.plugin.client)
         self.keep(recorded, lambda frame: frame)
 
+    def heard(self) -> int:
+        """How many frames have come while it learns."""
+        return sum(line.frame is not None for _, script in self.recorded for line in script)
+
     # --- playing
 
     def use(self) -> None:
@@ -236,7 +247,7 @@ class CcxtStreamBench(ChannelBench[Line, Connection]):
         _connecting(self.plugin.client, self._connect)
 
     async def _connect(self, socket: Any, session: Any) -> Connection:
-        return self.stage.enter(socket.url)
+        return self.stage.enter(_place(socket.url))
 
     def otherwise(self, line: Line, seed: Seed, to: str, choices: Choices) -> Line:
         frame = seed.mutated(choices)
@@ -319,6 +330,11 @@ def _connecting(client: Any, connect: Callable[[Any, Any], Awaitable[Any]]) -> N
         return socket
 
     client.client = made
+
+
+def _place(url: str) -> str:
+    """Where a socket leads to; what it asks for there may be another each time."""
+    return url.partition("?")[0]
 
 
 def _streamed(plugin: Any, symbol: Symbol) -> bool:

@@ -82,6 +82,13 @@ class Player(Protocol):
     def cut(self) -> None: ...
 
 
+class Host(Protocol):
+    """As much of a manager as is needed to hear what its exchanges report."""
+
+    def register_event_handler(self, kind: type[ErrorRaised], handler: Callable[[ErrorRaised], None], /) -> object: ...
+    async def shutdown(self) -> None: ...
+
+
 L = TypeVar("L", bound=Line)
 P = TypeVar("P", bound=Player)
 
@@ -313,8 +320,8 @@ def stirring(handle: ExchangeHandle, channel: str) -> Callable[[], Awaitable[Non
 
 
 @asynccontextmanager
-async def overheard(manager: PluginManager, benches: Mapping[str, ChannelBench[Any, Any]]) -> AsyncIterator[None]:
-    """All benches hear of every error and accident meanwhile; then they end, and the manager."""
+async def overheard(host: Host, benches: Mapping[str, ChannelBench[Any, Any]]) -> AsyncIterator[None]:
+    """All benches hear of every error and accident meanwhile; then they end, and the host."""
 
     def note(event: ErrorRaised) -> None:
         for bench in benches.values():
@@ -324,7 +331,7 @@ async def overheard(manager: PluginManager, benches: Mapping[str, ChannelBench[A
         for bench in benches.values():
             bench.accidents.append(f"{context.get('message')}: {context.get('exception')!r}")
 
-    manager.register_event_handler(ErrorRaised, note)
+    host.register_event_handler(ErrorRaised, note)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(accident)
     try:
@@ -332,7 +339,7 @@ async def overheard(manager: PluginManager, benches: Mapping[str, ChannelBench[A
     finally:
         for bench in benches.values():
             await bench.end()
-        await manager.shutdown()
+        await host.shutdown()
         loop.set_exception_handler(None)
 
 
