@@ -1,4 +1,4 @@
-"""Streams of exchanges on ccxt that no emulator plays, out of memory: heard once from a venue that speaks as written."""
+"""Streams on ccxt of exchanges that no emulator plays: heard once from a venue that speaks as it is written down."""
 
 from __future__ import annotations
 

@@ -49,8 +49,9 @@ class Placed:
         return "given up" if isinstance(self.told, asyncio.CancelledError) else "refused"
 
 
-def _trades(fills: list[Fill]) -> Counter[tuple[str, str]]:
-    return Counter((fill.symbol, fill.trade_id) for fill in fills)
+def _trades(fills: list[Fill]) -> Counter[tuple[str, str, str]]:
+    """How often each was told; both sides of a trade with oneself have one id."""
+    return Counter((fill.symbol, fill.trade_id, fill.side.value) for fill in fills)
 
 
 class Verdict:

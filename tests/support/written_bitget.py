@@ -71,7 +71,8 @@ _FRAMES: Final[Mapping[str, Any]] = {
                 {
                     "orderId": "1", "tradeId": "9", "symbol": "LTCUSDT", "orderType": "limit", "side": "buy",
                     "price": PRICE, "baseVolume": COINS, "quoteVolume": "100.5", "profit": "0",
-                    "tradeSide": "buy_single", "posMode": "one_way_mode", "tradeScope": "taker", "cTime": str(NOW), "uTime": str(NOW),
+                    "tradeSide": "buy_single", "posMode": "one_way_mode", "tradeScope": "taker",
+                    "cTime": str(NOW), "uTime": str(NOW),
                     "feeDetail": [
                         {"feeCoin": "USDT", "deduction": "no", "totalDeductionFee": "0", "totalFee": "-0.05"}
                     ],
