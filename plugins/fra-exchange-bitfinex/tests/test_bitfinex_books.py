@@ -14,6 +14,7 @@ from aiohttp import web
 from ccxt_local import Local
 from ccxt_plain import with_recordings
 
+from fra.adapters.ccxt import CCXTOptions
 from fra.core import BookView, ExchangeError, PriceLevel, StreamGap, StreamStatus
 from fra.exchanges.bitfinex import BitfinexPlugin
 
@@ -34,9 +35,12 @@ def checksum(text: str) -> int:
 
 @attrs.define
 class Speaking(Local):
-    """Sends ``frames`` of the channel 7 to whoever subscribes to a book."""
+    """Sends ``frames`` of the channel 7 to whoever subscribes to a book; before the last of ``connections`` it hangs up
+    then.
+    """
 
     frames: list[Any] = attrs.field(factory=list)
+    connections: int = 1
 
     async def serve(self, request: web.Request) -> web.Response:
         if request.headers.get("Upgrade", "").lower() != "websocket":
@@ -46,16 +50,20 @@ class Speaking(Local):
         async for message in ws:
             frame = json.loads(message.data)
             if frame["event"] == "subscribe":
+                self.connections -= 1
                 await ws.send_str(json.dumps({**frame, "event": "subscribed", "chanId": 7}))
                 for sent in self.frames:
                     await ws.send_str(sent if isinstance(sent, str) else json.dumps([7, *sent]))
+                if self.connections > 0:
+                    await ws.close()
         return ws  # type: ignore[return-value]
 
 
 class Sink:
-    """Keeps what a stream says until ``last`` is its best bid."""
+    """Keeps what a stream says until ``last`` is its best bid, or it breaks, on the last connection."""
 
-    def __init__(self, last: str) -> None:
+    def __init__(self, local: Speaking, last: str) -> None:
+        self.local = local
         self.last = Decimal(last)
         self.books: list[tuple[Levels, Levels]] = []
         self.errors: list[ExchangeError] = []
@@ -63,7 +71,7 @@ class Sink:
 
     def on_item(self, view: BookView) -> None:
         self.books.append((told(view.bids()), told(view.asks())))
-        if view.bids()[0].price == self.last:
+        if view.bids()[0].price == self.last and self.local.connections <= 0:
             self.done.set()
 
     def on_gap(self, gap: StreamGap) -> None:
@@ -72,12 +80,13 @@ class Sink:
     def on_status(self, status: StreamStatus, error: ExchangeError | None) -> None:
         if error is not None:
             self.errors.append(error)
-            self.done.set()
+            if self.local.connections <= 0:
+                self.done.set()
 
 
 async def streamed(local: Speaking, last: str) -> Sink:
-    sink = Sink(last)
-    async with local.adapter("bitfinex", cls=BitfinexPlugin) as bitfinex:
+    sink = Sink(local, last)
+    async with local.adapter("bitfinex", cls=BitfinexPlugin, options=CCXTOptions(reconnect_delay=0.01)) as bitfinex:
         source = bitfinex.subscribe_orderbook(bitfinex.symbol("LTC/USDT"))
         source.attach(sink)  # type: ignore[union-attr]
         async with asyncio.timeout(10):
@@ -110,3 +119,10 @@ async def test_a_streamed_book_is_exact_and_its_checksum_right() -> None:
 async def test_a_wrong_checksum_breaks_the_stream() -> None:
     sink = await streamed(Speaking(frames=[[ROWS], ["cs", 1]]), "0")
     assert sink.errors
+
+
+async def test_a_book_begins_anew_on_another_connection() -> None:
+    local = Speaking(frames=[[ROWS], [[60.3, 0, -1]], [[60.1, 0, 1]]], connections=2)
+    sink = await streamed(local, "60")
+    assert sink.books[-1] == ([("60", "0.3")], [("60.2", "2")])
+    assert len(sink.errors) == 1

@@ -71,8 +71,8 @@ class BitfinexPlugin(BitfinexCCXT):
         compares and negates, remember theirs. ccxt's cancel of all knows no symbol.
         """
         client.on_json_response = partial(json.loads, parse_float=str)
-        for name in ("handle_order_book", "handle_checksum"):
-            setattr(client, name, _comparing(client, getattr(client, name)))
+        client.handle_order_book = _comparing(client, _anew(client, client.handle_order_book))
+        client.handle_checksum = _comparing(client, client.handle_checksum)
         client.has = {**client.has, "cancelAllOrders": False}
 
     def scope(self, market: str) -> dict[str, object]:
@@ -230,6 +230,20 @@ class BitfinexPlugin(BitfinexCCXT):
 
     def _ranged(self, market: str | None, until: int | None) -> dict[str, object]:
         return {} if until is None else {"end": until}
+
+
+def _anew(client: Any, handle: Callable[..., Any]) -> Callable[..., Any]:
+    """``handle`` for streamed books, which begins a book anew with its snapshot ("Books": a list of rows, where an
+    update is one row): ccxt takes all but the first of a process for an update, and fails over it.
+    """
+
+    def handled(socket: Any, message: Any, subscription: Any) -> Any:
+        rows = message[1] if len(message) > 1 else None
+        if isinstance(rows, list) and (not rows or isinstance(rows[0], list)):
+            client.orderbooks.pop(client.safe_symbol(subscription.get("symbol")), None)
+        return handle(socket, message, subscription)
+
+    return handled
 
 
 def _comparing(client: Any, handle: Callable[..., Any]) -> Callable[..., Any]:
