@@ -25,6 +25,7 @@ from fuzz_ccxt import Free
 from fuzz_channels import (
     AFTERWARDS,
     CHANNELS,
+    FRAMES,
     GZIP,
     NOTHING,
     PATIENCE_S,
@@ -54,6 +55,8 @@ TRADE_IDS: Final[Mapping[str, re.Pattern[bytes]]] = {
     "bybit": re.compile(rb'("i":"[^"]+)'),
     "bitget": re.compile(rb'("tradeId": "\d+)'),
     "htx": re.compile(rb'("(?:id|tradeId)":\d+)'),
+    "kucoin": re.compile(rb'("tradeId": "\d+)'),
+    "mexc": re.compile(rb'("i": \d+)'),
     "okx": re.compile(rb'("tradeId":"\d+)'),
 }
 """By these a trade is known again: plain ones that come anew have to be other trades."""
@@ -209,9 +212,14 @@ class CcxtStreamBench(ChannelBench[Line, Connection]):
     # --- learning
 
     async def learn(
-        self, stir: Callable[[], Awaitable[None]], cut: Callable[[], object] | None = None, *, items: int = ITEMS
+        self,
+        stir: Callable[[], Awaitable[None]],
+        cut: Callable[[], object] | None = None,
+        *,
+        items: int = ITEMS,
+        frames: int = FRAMES,
     ) -> None:
-        """Hear the venue until there are so many ``items`` more after ``stir``."""
+        """Hear the venue until there are so many ``items`` more after ``stir``; so many ``frames`` are kept."""
         recorded = self.recorded = []
 
         async def connect(socket: Any, session: Any) -> Recording:
@@ -234,7 +242,7 @@ class CcxtStreamBench(ChannelBench[Line, Connection]):
                 await until(lambda: source.status is StreamStatus.LIVE)
         await source.close()
         await _without_sockets(self.plugin.client)
-        self.keep(recorded, lambda frame: frame)
+        self.keep(recorded, lambda frame: frame, frames=frames)
 
     def heard(self) -> int:
         """How many frames have come while it learns."""

@@ -195,11 +195,13 @@ class ChannelBench(ABC, Generic[L, P]):
     async def recover(self) -> None:
         """After whatever came: the venue's own messages again, and all is as it was."""
 
-    def keep(self, recorded: Sequence[tuple[str, list[L]]], text: Callable[[bytes], bytes]) -> None:
+    def keep(
+        self, recorded: Sequence[tuple[str, list[L]]], text: Callable[[bytes], bytes], *, frames: int = FRAMES
+    ) -> None:
         """The first connection to each address is the one that is kept."""
         for to, script in reversed(recorded):
-            frames = [place for place, line in enumerate(script) if line.frame is not None]
-            self.scripts[to] = script[: frames[min(FRAMES, len(frames) - 1)] + 1] if frames else []
+            places = [place for place, line in enumerate(script) if line.frame is not None]
+            self.scripts[to] = script[: places[min(frames, len(places) - 1)] + 1] if places else []
         self.seeds = {
             (to, place): Seed(text(line.frame))
             for to, script in self.scripts.items()

@@ -14,13 +14,18 @@ from ccxt_local import Local
 from fuzz_ccxt import Free
 from fuzz_ccxt_streams import GOODBYE_S, Answers, CcxtStreamBench
 from fuzz_channels import CHANNELS, overheard, until
-from written import COINS, PRICE, Written
+from written import COINS, PRICE, RATE, Written
 from written_bitget import BITGET
+from written_kucoin import KUCOIN
+from written_mexc import MEXC
 
 from fra.adapters.ccxt import CCXTAdapter, CCXTOptions, streams
-from fra.core import ErrorRaised, Fill, Kline, Operation, Order, Ticker, Trade
+from fra.core import ErrorRaised, Fill, FundingRate, Kline, Operation, Order, Ticker, Trade
 
-WRITTEN: Final[Mapping[str, Written]] = {"bitget": BITGET}
+_ALL: Final = 100
+"""Frames of a connection: they were written down for it."""
+
+WRITTEN: Final[Mapping[str, Written]] = {"bitget": BITGET, "mexc": MEXC, "kucoin": KUCOIN}
 
 
 @attrs.define
@@ -79,6 +84,8 @@ def _amount(item: Any) -> tuple[Decimal, Decimal] | None:
             return item.last or Decimal(0), Decimal(COINS)
         case Kline():
             return item.close, item.volume
+        case FundingRate() if item.rate == Decimal(RATE):
+            return Decimal(PRICE), Decimal(COINS)
     return None
 
 
@@ -97,7 +104,7 @@ async def written_stream_benches(name: str) -> AsyncIterator[dict[str, CcxtStrea
                 if plugin.capabilities.support(operation, symbol.kind).mode == "polled":
                     continue
                 bench, telling.sent = CcxtStreamBench(name, channel, plugin, symbol), 0
-                await bench.learn(lambda bench=bench: until(lambda: _understood(bench, telling)), items=0)
+                await bench.learn(lambda bench=bench: until(lambda: _understood(bench, telling)), items=0, frames=_ALL)
                 benches[channel] = bench
             answers.recording = False
             plugin.budget._limiter = Free(())  # type: ignore[attr-defined]

@@ -20,6 +20,7 @@ Frames = Iterable[Any]
 
 PRICE: Final = "50.25"
 COINS: Final = "2"
+RATE: Final = "0.0001"
 NOW: Final = int(time() * 1000)
 MINUTE: Final = NOW // 60_000 * 60_000
 
