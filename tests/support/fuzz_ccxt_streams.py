@@ -53,7 +53,9 @@ OURS: Final = re.compile(r'"(id|req_id|cid)":\s*"?([^",}]+)')
 TRADE_IDS: Final[Mapping[str, re.Pattern[bytes]]] = {
     "binance": re.compile(rb'("[at]":\d+)'),
     "bybit": re.compile(rb'("i":"[^"]+)'),
+    "bitfinex": re.compile(rb"(\[11\d\d)(?=, \d)"),
     "bitget": re.compile(rb'("tradeId": "\d+)'),
+    "cryptocom": re.compile(rb'("d": "\d+)'),
     "htx": re.compile(rb'("(?:id|tradeId)":\d+)'),
     "kucoin": re.compile(rb'("tradeId": "\d+)'),
     "mexc": re.compile(rb'("i": \d+)'),
@@ -280,7 +282,7 @@ class CcxtStreamBench(ChannelBench[Line, Connection]):
         self.check()
 
     def _other_trade(self, line: Line) -> Line:
-        if line.frame is None or self._ids is None or b'"subbed"' in line.frame or b'"result"' in line.frame:
+        if line.frame is None or self._ids is None or b'"subbed"' in line.frame:
             return line
         return attrs.evolve(line, frame=self._ids.sub(lambda found: found[1] + b"%04d" % self._told, line.frame))
 
