@@ -26,6 +26,7 @@ from fra.core import (
     Symbol,
     Ticker,
 )
+from fra.exchanges.cryptocom import own
 from fra.exchanges.cryptocom.funding import SETTLEMENTS, Schedule
 
 _AT_ONCE: Final = 5
@@ -62,6 +63,7 @@ class CryptoComPlugin(CryptoComCCXT):
 
     def adjust(self, client: Any) -> None:
         client.has = {**client.has, "fetchFundingRates": True}
+        own.mend(client)
 
     def scope(self, market: str) -> dict[str, object]:
         """One account holds all markets, and Crypto.com would refuse ccxt's words for them."""
