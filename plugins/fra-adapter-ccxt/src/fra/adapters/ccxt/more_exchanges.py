@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from fra.adapters.ccxt.capabilities import ACCOUNT, everywhere
 from fra.adapters.ccxt.convert import Raw
 from fra.adapters.ccxt.funding import Interval
 from fra.adapters.ccxt.plugin import CCXTAdapter
+from fra.adapters.ccxt.sequences import LostUpdate
 from fra.adapters.ccxt.symbols import Market, Refused
 from fra.adapters.ccxt.venue import KINDS, LETTERS, SWAPS, Venue
 from fra.core import (
@@ -27,6 +29,7 @@ _PROTOBUF: Final = (
     Operation.SUBSCRIBE_KLINES,
 )
 """MEXC's spot streams, which ccxt decodes with a package that it does not bring."""
+_KUCOIN_SIDES: Final[Mapping[str, str]] = {"buy": "bids", "sell": "asks"}
 
 
 class BitgetCCXT(CCXTAdapter):
@@ -118,6 +121,32 @@ class KuCoinCCXT(CCXTAdapter):
             return made(symbol, type, side, whole, price, params or {})
 
         client.create_contract_order_request = with_whole_number
+        client.handle_book_delta = _in_order(client.handle_book_delta)
+
+
+def _in_order(apply: Callable[[Any, Raw], object]) -> Callable[[Any, Raw], None]:
+    """``apply`` for updates of KuCoin's books, "Orderbook - Increment": each begins at most one after where the one
+    before ended, which ccxt does not check. One of contracts has a single level, as a text, whose numbers ccxt leaves
+    texts. A price of 0 is no level. Raises LostUpdate where one is missing.
+    """
+
+    def applied(book: Any, update: Raw) -> None:
+        known, last = book.get("nonce"), update.get("sequenceEnd", update.get("sequence"))
+        if known is not None and last is not None:
+            first = int(update.get("sequenceStart", last))
+            if int(last) <= known:
+                return
+            if first > known + 1:
+                raise LostUpdate(f"a book of KuCoin: the update {first} follows {first - 1}, and the last was {known}")
+        if update.get("change") is not None:
+            price, side, amount = str(update["change"]).split(",")
+            update = {**update, "change": None, "changes": {_KUCOIN_SIDES[side]: [[price, amount]]}}
+        if update.get("changes") is not None:
+            told = {side: [row for row in rows if float(row[0])] for side, rows in update["changes"].items()}
+            update = {**update, "changes": told}
+        apply(book, update)
+
+    return applied
 
 
 class GateCCXT(CCXTAdapter):
