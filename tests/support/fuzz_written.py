@@ -93,11 +93,12 @@ def _amount(item: Any) -> tuple[Decimal, Decimal] | None:
 async def written_stream_benches(name: str) -> AsyncIterator[dict[str, CcxtStreamBench]]:
     """The channels that ccxt streams of an exchange, each after it was heard once."""
     written, benches = WRITTEN[name], dict[str, CcxtStreamBench]()
-    options = CCXTOptions(reconnect_delay=1e-6, reconnect_max_delay=1e-6)
+    options = CCXTOptions(reconnect_delay=1e-6, reconnect_max_delay=1e-6, ccxt=written.settings)
     goodbye, streams._GOODBYE_S = streams._GOODBYE_S, GOODBYE_S  # type: ignore[misc]  # nobody answers to it
     telling = Telling(written.answer, written=written)
     try:
         async with telling.adapter(name, cls=written.plugin, options=options, rate_limit={}) as plugin:
+            plugin.client.open()  # as loading the markets does
             answers, symbol = Answers(plugin.client, written.nothing), plugin.symbol(written.symbol)
             for channel in CHANNELS:
                 operation = Operation(f"subscribe_{channel}")

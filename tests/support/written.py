@@ -6,7 +6,7 @@ Whoever asks on a socket gets the acknowledgement and then a few frames of the c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from time import time
 from typing import Any, Final
 
@@ -28,7 +28,8 @@ MINUTE: Final = NOW // 60_000 * 60_000
 @attrs.frozen
 class Written:
     """How a venue speaks. ``answer`` gives what a request gets, ``react`` what a frame gets, ``greeting`` is said to
-    each new socket, and ``nothing`` is what is answered where nothing was asked while it was learned.
+    each new socket, ``nothing`` is what is answered where nothing was asked while it was learned, and ``settings`` are
+    given to ccxt, the number of an account, say.
     """
 
     plugin: type[CCXTAdapter]
@@ -37,3 +38,4 @@ class Written:
     answer: Callable[[web.Request], Any] = lambda request: {}
     greeting: Any = None
     nothing: bytes = b"{}"
+    settings: Mapping[str, object] = {}
