@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import attrs
 
@@ -35,9 +35,19 @@ def recordings(*patterns: str) -> list[Path]:
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
     """The recorded lines of one file."""
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
+    with _opened(path) as file:
         for line in file:
             yield json.loads(line)
+
+
+def length(path: Path) -> int:
+    """How many lines one file has, without reading what stands in them."""
+    with _opened(path) as file:
+        return sum(1 for _ in file)
+
+
+def _opened(path: Path) -> IO[str]:
+    return gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
 
 
 @attrs.frozen
