@@ -56,6 +56,7 @@ TRADE_IDS: Final[Mapping[str, re.Pattern[bytes]]] = {
     "bitfinex": re.compile(rb"(\[11\d\d)(?=, \d)"),
     "bitget": re.compile(rb'("tradeId": "\d+)'),
     "cryptocom": re.compile(rb'("d": "\d+)'),
+    "gate": re.compile(rb'("id": \d{6,})'),
     "htx": re.compile(rb'("(?:id|tradeId)":\d+)'),
     "kucoin": re.compile(rb'("tradeId": "\d+)'),
     "mexc": re.compile(rb'("i": \d+)'),

@@ -16,6 +16,7 @@ from fuzz_ccxt_streams import GOODBYE_S, Answers, CcxtStreamBench
 from fuzz_channels import CHANNELS, overheard, until
 from written import COINS, PRICE, RATE, Written
 from written_bitget import BITGET
+from written_gate import GATE
 from written_kucoin import KUCOIN
 from written_mexc import MEXC
 
@@ -25,7 +26,7 @@ from fra.core import ErrorRaised, Fill, FundingRate, Kline, Operation, Order, Ti
 _ALL: Final = 100
 """Frames of a connection: they were written down for it."""
 
-WRITTEN: Final[Mapping[str, Written]] = {"bitget": BITGET, "mexc": MEXC, "kucoin": KUCOIN}
+WRITTEN: Final[Mapping[str, Written]] = {"bitget": BITGET, "mexc": MEXC, "kucoin": KUCOIN, "gate": GATE}
 
 
 @attrs.define
