@@ -107,6 +107,12 @@ def shell(tmp_path):
     return new_shell(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def shell_in():
+    """Makes one in a folder, for what several tests begin with."""
+    return new_shell
+
+
 def new_shell(folder):
     environ = {
         key: value for key, value in os.environ.items() if not key.startswith(("FRA_", "NO_COLOR", "XDG_CONFIG_HOME"))

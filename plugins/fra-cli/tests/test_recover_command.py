@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -26,11 +27,21 @@ def time_passes(shell, minutes):
     database.close()
 
 
-@pytest.fixture
-def lost(shell):
-    """An order was sent, and nobody knows what became of it."""
+@pytest.fixture(scope="module")
+def state(shell_in, tmp_path_factory):
+    """What `fra` keeps when an order was sent and nobody knows what became of it, which takes it ten seconds to say."""
+    shell, kept = shell_in(tmp_path_factory.mktemp("once")), tmp_path_factory.mktemp("state")
+    shell.environ["XDG_STATE_HOME"] = str(kept)
     shell.trade(alpha=dict(LOST))
     shell.run(*ORDER, code=8)
+    return kept
+
+
+@pytest.fixture
+def lost(shell, state):
+    """An order was sent, and nobody knows what became of it."""
+    shell.trade(alpha=dict(LOST))
+    shutil.copytree(state, shell.environ["XDG_STATE_HOME"])
     return shell
 
 
