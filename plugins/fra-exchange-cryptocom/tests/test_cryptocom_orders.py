@@ -142,6 +142,24 @@ async def test_an_unknown_client_order_id_is_not_found() -> None:
             await venue.get_order(client_order_id="other")
 
 
+@pytest.mark.parametrize("named", [None, "NOTLISTED-PERP"])
+async def test_an_order_that_became_nothing_readable_does_not_end_the_account(named: str | None) -> None:
+    results: dict[str, Any] = {"get-open-orders": {"data": [row()]}, "get-order-detail": row(instrument_name=named)}
+    results["user-balance"] = {"data": [{"position_balances": []}]}
+    local = Local(lambda asked: answering(results)(asked))
+    async with local.adapter("cryptocom", cls=CryptoComPlugin) as venue:
+        (order,) = await venue.account_now(0)
+        results["get-open-orders"] = {"data": []}
+        assert await venue.account_now(0) == []
+        results["get-order-detail"] = row(status="CANCELED")
+        (ended,) = await venue.account_now(0)
+    assert [(one.id, one.status) for one in (order, ended)] == [
+        ("6142909896902261394", OrderStatus.OPEN),
+        ("6142909896902261394", OrderStatus.CANCELED),
+    ]
+    assert [event.where for event in venue.context.events] == ["account"]
+
+
 async def test_the_one_wallet_is_asked_for_once_and_with_no_words_of_ccxt() -> None:
     balance = {"data": [{"position_balances": [{"instrument_name": "USD", "quantity": "7.5", "reserved_qty": "2"}]}]}
     local = Local(answering({"user-balance": balance, "get-open-orders": {"data": [row()]}}))

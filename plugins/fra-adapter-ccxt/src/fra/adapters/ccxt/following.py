@@ -5,7 +5,17 @@ from __future__ import annotations
 from fra.adapters.ccxt.errors import MALFORMED
 from fra.adapters.ccxt.trading import CCXTTrading
 from fra.adapters.ccxt.user import UserFeed
-from fra.core import Balance, ExchangeAPIError, Operation, Order, OrderNotFound, StreamSource, Symbol, UserEvent
+from fra.core import (
+    Balance,
+    ExchangeAPIError,
+    Operation,
+    Order,
+    OrderNotFound,
+    StreamSource,
+    Symbol,
+    SymbolNotFound,
+    UserEvent,
+)
 
 
 class CCXTFollowing(CCXTTrading):
@@ -38,16 +48,17 @@ class CCXTFollowing(CCXTTrading):
     async def _ended(self, order_id: str, symbol: Symbol) -> list[Order]:
         """What became of an order that is not open any more.
 
-        Nothing where the venue has forgotten it. An answer that cannot be read is reported, and the order asked for
-        again after the next loss: one order must not keep the whole account from being followed.
+        Nothing where the venue has forgotten it. An answer that cannot be read, or is of nothing that is listed, is
+        reported, and the order asked for again after the next loss: one order must not keep the whole account from
+        being followed.
         """
         try:
             return [await self.get_order(order_id, symbol)]
         except OrderNotFound as error:
             self._open.pop((symbol.name, order_id), None)
             self.report(error, "account")
-        except ExchangeAPIError as error:
-            if error.code != MALFORMED:
+        except (ExchangeAPIError, SymbolNotFound) as error:
+            if isinstance(error, ExchangeAPIError) and error.code != MALFORMED:
                 raise
             self.report(error, "account")
         return []
