@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ccxt_local import ADAPTERS, Local, fixtures
 
-from fra.adapters.ccxt.sequences import LostUpdate, Sequences, bybit, htx, okx
+from fra.adapters.ccxt.sequences import LostUpdate, Sequences, bybit, gate, htx, okx
 from fra.core import (
     ExchangeAPIError,
     FraError,
@@ -101,12 +101,17 @@ def spot_frame(last: int, previous: int) -> dict[str, Any]:
     return {"ch": "market.btcusdt.mbp.150", "tick": {"seqNum": last, "prevSeqNum": previous}}
 
 
+def gate_frame(last: int, **more: object) -> dict[str, Any]:
+    return {"channel": "spot.obu", "event": "update", "result": {"s": "ob.BTC_USDT.50", "u": last, **more}}
+
+
 WHOLE: Mapping[str, tuple[Read, list[dict[str, Any]]]] = {
     "okx": (okx, [okx_frame(9, -1, "snapshot"), okx_frame(12, 9), okx_frame(12, 12), okx_frame(3, 12)]),
     "bybit": (bybit, [bybit_frame(7, "snapshot"), bybit_frame(8), bybit_frame(1, "snapshot"), bybit_frame(2)]),
     "bybit, two books": (bybit, [bybit_frame(7, "snapshot"), bybit_frame(3, "snapshot", "X"), bybit_frame(8)]),
     "htx swap": (htx, [swap_frame(5, "snapshot"), swap_frame(6), swap_frame(7)]),
     "htx spot": (htx, [spot_frame(20, 11), spot_frame(25, 20), {"unsubbed": spot_frame(0, 0)["ch"]}, spot_frame(9, 8)]),
+    "gate": (gate, [gate_frame(9, full=True), gate_frame(12, U=10), gate_frame(13, U=13), gate_frame(3, full=True)]),
 }
 BROKEN: Mapping[str, tuple[Read, list[dict[str, Any]]]] = {
     "okx": (okx, [okx_frame(9, -1, "snapshot"), okx_frame(15, 12)]),
@@ -117,6 +122,8 @@ BROKEN: Mapping[str, tuple[Read, list[dict[str, Any]]]] = {
     "bybit, without a book": (bybit, [bybit_frame(9)]),
     "htx swap": (htx, [swap_frame(5, "snapshot"), swap_frame(7)]),
     "htx spot": (htx, [spot_frame(20, 11), spot_frame(30, 25)]),
+    "gate": (gate, [gate_frame(9, full=True), gate_frame(12, U=11)]),
+    "gate, without a book": (gate, [gate_frame(12, U=11)]),
 }
 
 

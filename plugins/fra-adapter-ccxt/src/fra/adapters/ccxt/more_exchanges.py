@@ -9,7 +9,7 @@ from fra.adapters.ccxt.capabilities import ACCOUNT, everywhere
 from fra.adapters.ccxt.convert import Raw
 from fra.adapters.ccxt.funding import Interval
 from fra.adapters.ccxt.plugin import CCXTAdapter
-from fra.adapters.ccxt.sequences import LostUpdate
+from fra.adapters.ccxt.sequences import LostUpdate, gate
 from fra.adapters.ccxt.symbols import Market, Refused
 from fra.adapters.ccxt.venue import KINDS, LETTERS, SWAPS, Venue
 from fra.core import (
@@ -164,6 +164,7 @@ class GateCCXT(CCXTAdapter):
         client_id_prefix="t-",
         interval_source=IntervalSource.REPORTED,
         candles_in_contracts=SWAPS,
+        book_numbers=gate,
         settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
     )
 

@@ -91,3 +91,12 @@ def htx(frame: Mapping[str, Any]) -> Iterable[Numbered]:
     elif topic.endswith(".high_freq") and "event" in tick:
         last = int(tick["version"])
         yield Numbered(topic, last, None if tick["event"] == "snapshot" else last - 1)
+
+
+def gate(frame: Mapping[str, Any]) -> Iterable[Numbered]:
+    """Gate, "Order Book V2 API" of spot: ``U`` is one above the ``u`` before, but for a whole book (``full``). Those of
+    contracts ccxt checks.
+    """
+    if frame.get("channel") == "spot.obu" and frame.get("event") == "update":
+        told = frame["result"]
+        yield Numbered(str(told["s"]), int(told["u"]), None if told.get("full") is True else int(told["U"]) - 1)

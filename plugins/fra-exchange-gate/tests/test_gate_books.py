@@ -1,0 +1,91 @@
+"""Streamed books of Gate, from sockets that a test speaks through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from ccxt_local import fixtures
+from ccxt_sockets import Sockets
+
+from fra.core import BookView, connect
+
+MARKETS = fixtures("markets", "gate", str)
+PATIENCE_S = 20.0
+NOW_MS = 1_700_000_000_000
+SPOT, SWAP = "spot.obu", "futures.order_book_update"
+PATHS = {SPOT: "/ws/v4/", SWAP: "/v4/ws/usdt"}
+OPTIONS = {"reconnect_delay": 0.01}
+
+pytestmark = pytest.mark.skipif(not MARKETS, reason="FRA_FIXTURES does not name the recorded data")
+
+
+def answer(request: Any) -> Any:
+    path = request.path
+    if path.endswith("usdt/contracts"):
+        return [MARKETS["LTC/USDT:USDT"]["info"]]
+    if path.endswith("spot/currency_pairs"):
+        return [MARKETS["LTC/USDT"]["info"]]
+    if path.endswith("order_book"):  # a contract is 0.1 LTC
+        return {"id": 3, "current": NOW_MS / 1000, "bids": [{"p": "50.2", "s": 20}], "asks": [{"p": "50.3", "s": 15}]}
+    return []
+
+
+def spot(last: int, bids: list[list[str]], asks: list[list[str]], **more: object) -> dict[str, Any]:
+    told = {"t": NOW_MS, "s": "ob.LTC_USDT.50", "u": last, "b": bids, "a": asks, **more}
+    return {"channel": SPOT, "event": "update", "time_ms": NOW_MS, "result": told}
+
+
+def swap(last: int, bids: list[list[Any]], asks: list[list[Any]], **more: object) -> dict[str, Any]:
+    bids, asks = ([{"p": price, "s": amount} for price, amount in side] for side in (bids, asks))
+    told = {"t": NOW_MS, "s": "LTC_USDT", "u": last, "b": bids, "a": asks, **more}
+    return {"channel": SWAP, "event": "update", "time_ms": NOW_MS, "result": told}
+
+
+BEGUN = {
+    SPOT: [
+        spot(3, [["50.2", "2"]], [["50.3", "1.5"]], full=True),
+        spot(5, [["50.25", "0.7"]], [["50.3", "0"], ["50.4", "3"]], U=4),
+    ],
+    SWAP: [swap(3, [["50.2", 20]], [["50.3", 15]], U=2), swap(5, [["50.25", 7]], [["50.3", 0], ["50.4", 30]], U=4)],
+}
+NEXT = {SPOT: spot(6, [["50.27", "0.5"]], [], U=6), SWAP: swap(6, [["50.27", 5]], [], U=6)}
+LOST = {SPOT: spot(9, [["50.29", "0.1"]], [], U=8), SWAP: swap(9, [["50.29", 1]], [], U=8)}
+
+
+def reply(frame: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    told = {name: frame.get(name) for name in ("time", "id", "channel", "event")}
+    yield {**told, "error": None, "result": {"status": "success"}}
+    if frame.get("event") == "subscribe":
+        yield from BEGUN[frame["channel"]]
+
+
+@pytest.mark.parametrize(("name", "channel"), [("LTC/USDT", SPOT), ("LTC/USDT:USDT", SWAP)])
+async def test_a_book_follows_its_updates_and_begins_anew_where_one_is_missing(name: str, channel: str) -> None:
+    venue = Sockets(answer, reply)
+    async with venue.serving() as url, connect("gate", base_url=url, options=OPTIONS) as gate:
+        stream = gate.subscribe_orderbook(name)
+        begun = await book_with(stream, "50.25")
+        assert begun == ([("50.25", "0.7"), ("50.2", "2")], [("50.4", "3")])
+        await venue.push(PATHS[channel], NEXT[channel])
+        assert await book_with(stream, "50.27") == ([("50.27", "0.5"), *begun[0]], begun[1])
+        await venue.push(PATHS[channel], LOST[channel])
+        assert await book_with(stream, "50.25") == begun
+
+
+async def book_with(stream: AsyncIterator[BookView], best: str) -> tuple[list[Any], list[Any]]:
+    """The levels of the first book with this best bid and an ask of 50.4. Raises TimeoutError."""
+    async with asyncio.timeout(PATIENCE_S):
+        async for view in stream:
+            if not view.valid:
+                continue
+            bids, asks = ([(level.price, level.amount) for level in side] for side in (view.bids, view.asks))
+            assert bids[0][0] <= Decimal("50.27")  # never on top of what is missing
+            if bids[0][0] == Decimal(best) and asks[-1][0] == Decimal("50.4"):
+                return [(str(p), f"{a.normalize():f}") for p, a in bids], [
+                    (str(p), f"{a.normalize():f}") for p, a in asks
+                ]
+    raise AssertionError("the stream ended")
