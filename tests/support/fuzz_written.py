@@ -15,7 +15,9 @@ from fuzz_ccxt import Free
 from fuzz_ccxt_streams import GOODBYE_S, Answers, CcxtStreamBench
 from fuzz_channels import CHANNELS, overheard, until
 from written import COINS, PRICE, RATE, Written
+from written_bitfinex import BITFINEX
 from written_bitget import BITGET
+from written_cryptocom import CRYPTOCOM
 from written_gate import GATE
 from written_kucoin import KUCOIN
 from written_mexc import MEXC
@@ -26,7 +28,14 @@ from fra.core import ErrorRaised, Fill, FundingRate, Kline, Operation, Order, Ti
 _ALL: Final = 100
 """Frames of a connection: they were written down for it."""
 
-WRITTEN: Final[Mapping[str, Written]] = {"bitget": BITGET, "mexc": MEXC, "kucoin": KUCOIN, "gate": GATE}
+WRITTEN: Final[Mapping[str, Written]] = {
+    "bitfinex": BITFINEX,
+    "bitget": BITGET,
+    "cryptocom": CRYPTOCOM,
+    "gate": GATE,
+    "kucoin": KUCOIN,
+    "mexc": MEXC,
+}
 
 
 @attrs.define
