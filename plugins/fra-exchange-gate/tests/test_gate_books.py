@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import pytest
 from ccxt_local import fixtures
-from ccxt_sockets import Sockets
+from ccxt_sockets import Sockets, first
 
-from fra.core import BookView, connect
+from fra.core import BookView, StreamGap, Trade, connect
 
 MARKETS = fixtures("markets", "gate", str)
 PATIENCE_S = 20.0
@@ -74,6 +75,35 @@ async def test_a_book_follows_its_updates_and_begins_anew_where_one_is_missing(n
         assert await book_with(stream, "50.27") == ([("50.27", "0.5"), *begun[0]], begun[1])
         await venue.push(PATHS[channel], LOST[channel])
         assert await book_with(stream, "50.25") == begun
+
+
+async def test_a_book_that_does_not_begin_takes_no_other_stream_with_it() -> None:
+    """Both are on one socket, which ccxt closes then."""
+    begins, ids, books = asyncio.Event(), count(1), count(1)
+
+    def refusing(request: Any) -> Any:
+        known = begins.is_set() or not request.path.endswith("order_book")
+        return answer(request) if known else {"id": 3, "bids": [], "asks": []}
+
+    def trading(frame: dict[str, Any]) -> Iterable[dict[str, Any]]:
+        asked = frame["channel"], frame.get("event")
+        if asked == (SWAP, "subscribe") and next(books) > 1:
+            begins.set()
+        if asked != ("futures.trades", "subscribe"):
+            yield from reply(frame)
+            return
+        row = {"id": next(ids), "size": 1, "price": "50.2", "create_time_ms": NOW_MS, "contract": "LTC_USDT"}
+        yield {"channel": "futures.trades", "event": "update", "result": [row]}
+
+    venue = Sockets(refusing, trading)
+    async with venue.serving() as url, connect("gate", base_url=url, options=OPTIONS) as gate:
+        trades = gate.subscribe_trades("LTC/USDT:USDT")
+        assert (await first(trades, Trade)).id == "1"
+        book = gate.subscribe_orderbook("LTC/USDT:USDT")
+        with pytest.raises(StreamGap, match="did not begin"):
+            await first(trades, Trade)
+        assert int((await first(trades, Trade)).id) > 1
+        await book_with(book, "50.25")
 
 
 async def book_with(stream: AsyncIterator[BookView], best: str) -> tuple[list[Any], list[Any]]:

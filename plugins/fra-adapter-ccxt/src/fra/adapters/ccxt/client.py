@@ -240,6 +240,14 @@ class Mended:
         catch_up(client, message_hashes or ())
         return _noted(client, future)
 
+    async def load_order_book(self, client: Any, *args: Any, **more: Any) -> None:
+        """Where a book does not begin, ccxt closes its socket and tells nobody else who waits on it."""
+        await super().load_order_book(client, *args, **more)  # type: ignore[misc]
+        if client.error is not None:
+            client.fra_given_up = True
+            why = f"{self.id} a book on this socket did not begin: {client.error}"
+            client.reject(import_module("ccxt.base.errors").NetworkError(why))
+
 
 @cache
 def _trust(cafile: str) -> SSLContext:
