@@ -188,6 +188,15 @@ async def test_an_order_that_has_ended_is_found_in_the_history_and_an_unknown_on
             await bitfinex.get_order("1", bitfinex.symbol(SWAP))
 
 
+@pytest.mark.parametrize("order_id", ["0.1", "abc", "", "²"])
+async def test_what_is_no_number_is_no_order_and_is_not_asked_for(order_id: str) -> None:
+    local = Local(Venue())
+    async with local.adapter("bitfinex", cls=BitfinexPlugin) as bitfinex:
+        with pytest.raises(OrderNotFound):
+            await bitfinex.get_order(order_id, bitfinex.symbol(SWAP))
+    assert not local.asked
+
+
 async def test_cancelling_all_of_a_symbol_leaves_the_others() -> None:
     cancelled = row("CANCELED")
     venue = Venue(

@@ -199,6 +199,8 @@ class BitfinexPlugin(BitfinexCCXT):
         """Among the open ones and then in the history; ccxt makes an order of nothing when it is not open."""
         if order_id is None:
             return await super().get_order(None, symbol, client_order_id=client_order_id)
+        if not (order_id.isascii() and order_id.isdigit()):  # ccxt would fail over it
+            raise OrderNotFound(f"Bitfinex has no order {order_id!r}: its ids are numbers", exchange=self.config.name)
         name = None if symbol is None else symbol.name
         try:
             raw = await self.call("fetch_open_order", order_id, name)
