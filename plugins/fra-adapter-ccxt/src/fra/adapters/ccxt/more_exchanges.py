@@ -53,6 +53,20 @@ class BitgetCCXT(CCXTAdapter):
         settings={"options": {"createMarketBuyOrderRequiresPrice": False}},
     )
 
+    def adjust(self, client: Any) -> None:
+        """A streamed book begins anew with its snapshot: ccxt adds it to what it has from an earlier socket."""
+        handle = client.handle_order_book
+
+        def handled(socket: Any, message: Raw) -> None:
+            if message.get("action") == "snapshot":
+                arg = client.safe_dict(message, "arg", {})
+                kind = "spot" if client.safe_string_lower(arg, "instType") == "spot" else "contract"
+                market = client.safe_market(client.safe_string_2(arg, "instId", "symbol"), None, None, kind)
+                client.orderbooks.pop(market["symbol"], None)
+            handle(socket, message)
+
+        client.handle_order_book = handled
+
     def make_symbol(self, market: Market, name: str) -> Symbol:
         """Raises Refused for contracts of another coin: of lists ccxt asks for those of USDT only."""
         if market.get("swap") and market["settle"] not in self.settles:

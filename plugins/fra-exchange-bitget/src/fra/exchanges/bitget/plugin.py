@@ -83,6 +83,7 @@ class BitgetPlugin(BitgetCCXT):
     # --- which account
 
     def adjust(self, client: Any) -> None:
+        super().adjust(client)
         for method in PUBLIC:
             client.options[method] = {"uta": False, **client.options.get(method, {})}
 
