@@ -117,3 +117,13 @@ async def test_a_missing_update_begins_the_book_anew() -> None:
     assert Decimal("50.19") not in sink.seen
     assert "missing" in str(sink.errors[0])
     assert local.subscribed == 2
+
+
+async def test_an_impossible_price_does_not_stay_in_the_book() -> None:
+    local = Speaking(
+        updates=[*before(), update(101, asks=[[-50.4, 1, 1]])],
+        again=[*before(), update(101, bids=[[50.15, 11, 1]])],
+    )
+    sink = await streamed(local, "50.15")
+    assert [level.price for level in sink.book[1]] == [Decimal("50.2"), Decimal("50.3")]
+    assert local.subscribed == 2

@@ -198,6 +198,10 @@ class CCXTAdapter(CCXTFollowing):
             book = convert.order_book(raw, symbol, received_ms=received_ms)
             yield BookView(book.symbol, Cut(book), book.received_ms, book.timestamp_ms, book.sequence)
 
+        def spoilt(socket: Any, error: Exception) -> None:
+            self.client.orderbooks.pop(symbol.name, None)  # ccxt may go on with it on the next socket
+            self._broken(socket, error)
+
         deepest = self.venue.stream_depth
         return self._pump(
             "orderbook",
@@ -207,7 +211,7 @@ class CCXTAdapter(CCXTFollowing):
             unwatch="un_watch_order_book",
             unwatch_params={} if deepest is None else {"limit": deepest},
             staleness=self.options.staleness,
-            unsound=self._broken,
+            unsound=spoilt,
         )
 
     def subscribe_trades(self, symbol: Symbol) -> StreamSource[Trade]:
