@@ -227,6 +227,21 @@ async def test_a_cut_stream_comes_back_with_what_happened_meanwhile(trader: Trad
     assert stream.status is not StreamStatus.FAILED
 
 
+@pytest.mark.parametrize("name", VENUES)
+async def test_a_login_that_a_clock_is_to_blame_for_is_made_again(venues: Mapping[str, Venue], name: str) -> None:
+    """Some venues say no more of it than that it was refused."""
+    venue = venues[name]
+    async with trading(venue) as trader:
+        venue.clock_offset_ms -= 3_600_000
+        try:
+            stream = await trader.listen()
+            sent = await trader.send()
+            await trader.told.until(lambda: trader.told.of(Order, id=sent.id, status=OrderStatus.FILLED))
+            assert stream.status is StreamStatus.LIVE
+        finally:
+            venue.clock_offset_ms += 3_600_000
+
+
 @pytest.mark.parametrize("conditional", [False, True])
 async def test_the_end_of_an_order_from_long_before_a_loss_is_told_after_it(
     trader: Trader, conditional: bool, monkeypatch: pytest.MonkeyPatch

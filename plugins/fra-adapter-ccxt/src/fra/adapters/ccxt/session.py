@@ -23,6 +23,7 @@ from fra.core import (
     ConfigError,
     ConnectionStatus,
     ErrorRaised,
+    ExchangeAuthError,
     ExchangeConfig,
     ExchangeConnectionError,
     ExchangeError,
@@ -185,14 +186,16 @@ class CCXTSession(CCXTMarkets):
     async def watch(self, method: str, *args: object, params: Mapping[str, object] | None = None) -> Any:
         """``client.method(*args, params)`` for the streams, whose pumps see to the errors.
 
-        A refused clock is read again; if it was wrong, that is raised as a lost connection, since ccxt takes what a
-        socket refused for done.
+        After a refused clock, or a login that is refused for whatever reason (HTX's spot tells no other), the clock is
+        read again; if it was wrong, that is raised as a lost connection, since ccxt takes what a socket refused for
+        done.
         """
         believed = self.client.fra_ahead_ms
         try:
             return await getattr(self.client, method)(*args, **self.with_params(params))
         except Exception as error:
-            if not self._is_late(error) or not await self._read_clock():
+            refused = self._is_late(error) or isinstance(self.failure(error, method), ExchangeAuthError)
+            if not refused or not await self._read_clock():
                 raise
             if abs(self.client.fra_ahead_ms - believed) <= _WRONG_MS:
                 raise
