@@ -105,10 +105,14 @@ class Truth:
             return None
         at = rate.timestamp_ms
         instrument = self._listing.instrument
-        # HTX dates a rate back to its minute, so there it is held to the moment that it came; it moves slowly
-        real = self._market.funding(instrument, rate.received_ms if self.venue.name == "htx" else at)
-        if abs(rate.rate - real) > (_DRIFT if self.venue.name == "htx" else _ROUNDED):
-            return f"the rate {rate.rate} at {at}, it is {real}"
+        if self.venue.name == "htx":
+            # HTX dates a rate back to its minute, so there it is held to the moment that it came; it moves slowly
+            moments, most = [rate.received_ms], _DRIFT
+        else:  # an answer bears the time of a clock that may have been moved
+            moments, most = [at, at - self.venue.clock_offset_ms], _ROUNDED
+        real = [self._market.funding(instrument, moment) for moment in moments]
+        if all(abs(rate.rate - one) > most for one in real):
+            return f"the rate {rate.rate} at {at}, it is {real[0]}"
         settles = self._market.next_settlement(instrument, at + 1)
         if rate.next_settlement_ms not in (None, settles) and not rate.next_settlement_derived:
             return f"the settlement {rate.next_settlement_ms} told at {at}, it is {settles}"
