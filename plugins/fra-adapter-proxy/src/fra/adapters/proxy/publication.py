@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from time import monotonic
@@ -77,11 +78,16 @@ class Publication:
         self._subscription = subscribe(handle, wanted)
         self._status = self._subscription.status
         self._failure: wire.Failure | None = None
+        self._untold: deque[wire.Status] = deque()
+        self._changed = asyncio.Event()
         self._bids: dict[Decimal, Decimal] | None = None
         self._asks: dict[Decimal, Decimal] = {}
         self._book: OrderBook | None = None
         self._item: msgspec.Raw | None = None
-        self._task = asyncio.create_task(self._run(), name=f"fra publish {subject}")
+        self._subscription.add_status_listener(self._note)
+        self._tasks = [
+            asyncio.create_task(work, name=f"fra publish {subject}") for work in (self._run(), self._tell_changes())
+        ]
 
     @property
     def status(self) -> StreamStatus:
@@ -93,7 +99,8 @@ class Publication:
 
     async def close(self) -> None:
         """Idempotent."""
-        await end(self._task)
+        for task in self._tasks:
+            await end(task)
         await self._subscription.close()
 
     def opened(self) -> wire.Opened:
@@ -106,19 +113,37 @@ class Publication:
         return wire.Opened(self._epoch, self.number, status)
 
     async def look(self) -> None:
-        """Publish a status that has changed without an item."""
-        status = self._subscription.status
-        if status is self._status or self._status is StreamStatus.FAILED:
-            return
+        """Publish every change of the status that was not told by an item."""
+        while self._untold:
+            await self._tell(self._untold.popleft())
+        await self._tell(self._now(self._subscription.status))
+
+    def _note(self, status: StreamStatus) -> None:
+        self._untold.append(self._now(status))
+        self._changed.set()
+
+    def _now(self, status: StreamStatus) -> wire.Status:
         error = self._subscription.error
-        self._failure = None if error is None else wire.failure(error, exchange=self._exchange)
-        self._status = status
-        await self._send(wire.STATUS, wire.raw(wire.Status(status, self._failure)))
+        return wire.Status(status, None if error is None else wire.failure(error, exchange=self._exchange))
+
+    async def _tell(self, told: wire.Status) -> None:
+        if told.status is self._status or self._status is StreamStatus.FAILED:
+            return
+        self._status, self._failure = told.status, told.failure
+        await self._send(wire.STATUS, wire.raw(told))
+
+    async def _tell_changes(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self.look()
 
     async def _run(self) -> None:
         while True:
             try:
                 async for item in self._subscription:
+                    if self._untold:  # what came before it is told before it
+                        await self.look()
                     self._status, self._failure = StreamStatus.LIVE, None
                     self._reduced.see(item)
                     if isinstance(item, OrderBook):
@@ -131,6 +156,7 @@ class Publication:
                             self._item = body
                         await self._send(wire.ITEM, body)
             except StreamGap as gap:
+                await self.look()
                 await self._send(wire.GAP, wire.raw(wire.of_gap(gap)))
                 continue
             except Exception as error:
