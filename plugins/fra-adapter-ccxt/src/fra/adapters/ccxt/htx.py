@@ -31,6 +31,7 @@ from fra.core import (
     OrderType,
     Position,
     PositionSide,
+    Recent,
     Side,
     Symbol,
     TimeInForce,
@@ -89,13 +90,13 @@ class HTXCCXT(CCXTAdapter):
     )
     missing = frozenset((Operation.SET_MARGIN_MODE, kind) for kind in MarketKind)
 
-    _bought: dict[str, dict[str, Decimal]]
+    _bought: Recent[str, dict[str, Decimal]]
     _elements: Mapping[str, timedelta] = {}
     _learnt_ms: int | None = None
 
     async def initialize(self) -> None:
         await super().initialize()
-        self._bought = {}
+        self._bought = Recent(_BOUGHT)
 
     async def learn_intervals(self, symbols: Sequence[Symbol]) -> None:
         """HTX, "Query Swap Elements": ``settle_period`` is in hours; asked for each ten minutes and after each full
@@ -273,8 +274,6 @@ class HTXCCXT(CCXTAdapter):
         trades = self._bought.setdefault(str(info.get("orderId")), {})
         if info.get("tradeId") and (volume := number(info.get("tradeVolume"))) is not None:
             trades[str(info["tradeId"])] = volume
-        if len(self._bought) > _BOUGHT:
-            del self._bought[next(iter(self._bought))]
         return sum(trades.values(), Decimal(0))
 
     def fill(self, raw: Raw, symbol: Symbol, received_ms: int) -> Fill:

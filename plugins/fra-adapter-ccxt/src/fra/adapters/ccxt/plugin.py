@@ -24,6 +24,7 @@ from fra.core import (
     KlineInterval,
     Operation,
     OrderBook,
+    Recent,
     StreamSource,
     Symbol,
     Ticker,
@@ -216,7 +217,7 @@ class CCXTAdapter(CCXTFollowing):
 
     def subscribe_trades(self, symbol: Symbol) -> StreamSource[Trade]:
         """Each trade once, by its id."""
-        seen: dict[str, None] = {}
+        seen: Recent[str, None] = Recent(_SEEN)
 
         def fresh(rows: Iterable[Raw], received_ms: int) -> Iterable[Trade]:
             for row in rows:
@@ -225,8 +226,6 @@ class CCXTAdapter(CCXTFollowing):
                     if made.id in seen:
                         continue
                     seen[made.id] = None
-                    if len(seen) > _SEEN:
-                        del seen[next(iter(seen))]
                 yield made
 
         return self._pump(
