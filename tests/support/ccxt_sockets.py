@@ -6,10 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import attrs
 from aiohttp import web
+
+from fra.core import BookView
 
 T = TypeVar("T")
 Frame = dict[str, Any]
@@ -71,3 +74,24 @@ async def first(stream: AsyncIterator[Any], cls: type[T]) -> T:
             if isinstance(event, cls):
                 return event
     raise AssertionError(f"the stream ended without a {cls.__name__}")
+
+
+async def book_with(
+    stream: AsyncIterator[BookView], bid: str, *, ask: str = "50.4", top: str = "50.27"
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The levels of the first valid book with this best bid and this worst ask; none before it has a bid above ``top``,
+    which would stand on what is missing. Raises TimeoutError.
+    """
+    async with asyncio.timeout(_PATIENCE_S):
+        async for view in stream:
+            if not view.valid:
+                continue
+            bids, asks = ([(level.price, level.amount) for level in side] for side in (view.bids, view.asks))
+            assert bids[0][0] <= Decimal(top)
+            if bids[0][0] == Decimal(bid) and asks[-1][0] == Decimal(ask):
+                return _told(bids), _told(asks)
+    raise AssertionError("the stream ended")
+
+
+def _told(levels: Iterable[tuple[Decimal, Decimal]]) -> list[tuple[str, str]]:
+    return [(str(price), f"{amount.normalize():f}") for price, amount in levels]

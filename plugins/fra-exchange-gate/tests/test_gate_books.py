@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from decimal import Decimal
+from collections.abc import Iterable
 from itertools import count
 from typing import Any
 
 import pytest
 from ccxt_local import fixtures
-from ccxt_sockets import Sockets, first
+from ccxt_sockets import Sockets, book_with, first
 
-from fra.core import BookView, StreamGap, Trade, connect
+from fra.core import StreamGap, Trade, connect
 
 MARKETS = fixtures("markets", "gate", str)
-PATIENCE_S = 20.0
 NOW_MS = 1_700_000_000_000
 SPOT, SWAP = "spot.obu", "futures.order_book_update"
 PATHS = {SPOT: "/ws/v4/", SWAP: "/v4/ws/usdt"}
@@ -104,18 +102,3 @@ async def test_a_book_that_does_not_begin_takes_no_other_stream_with_it() -> Non
             await first(trades, Trade)
         assert int((await first(trades, Trade)).id) > 1
         await book_with(book, "50.25")
-
-
-async def book_with(stream: AsyncIterator[BookView], best: str) -> tuple[list[Any], list[Any]]:
-    """The levels of the first book with this best bid and an ask of 50.4. Raises TimeoutError."""
-    async with asyncio.timeout(PATIENCE_S):
-        async for view in stream:
-            if not view.valid:
-                continue
-            bids, asks = ([(level.price, level.amount) for level in side] for side in (view.bids, view.asks))
-            assert bids[0][0] <= Decimal("50.27")  # never on top of what is missing
-            if bids[0][0] == Decimal(best) and asks[-1][0] == Decimal("50.4"):
-                return [(str(p), f"{a.normalize():f}") for p, a in bids], [
-                    (str(p), f"{a.normalize():f}") for p, a in asks
-                ]
-    raise AssertionError("the stream ended")

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable
-from decimal import Decimal
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from ccxt_local import fixtures
-from ccxt_sockets import Sockets
+from ccxt_sockets import Sockets, book_with
 
-from fra.core import BookView, connect
+from fra.core import connect
 
 MARKETS = fixtures("markets", "kucoin", str)
-PATIENCE_S = 20.0
 NOW_MS = 1_700_000_000_000
 SWAP, SPOT = "/contractMarket/level2:LTCUSDTM", "/market/level2:LTC-USDT"
 OPTIONS = {"reconnect_delay": 0.01}
@@ -88,18 +85,3 @@ async def test_a_book_follows_its_updates_and_begins_anew_where_one_is_missing(n
         assert await book_with(stream, "50.27") == ([("50.27", "0.5"), *begun[0]], begun[1])
         await venue.push("/socket", LOST[topic])
         assert await book_with(stream, "50.25") == begun
-
-
-async def book_with(stream: AsyncIterator[BookView], best: str) -> tuple[list[Any], list[Any]]:
-    """The levels of the first book with this best bid and an ask of 50.4. Raises TimeoutError."""
-    async with asyncio.timeout(PATIENCE_S):
-        async for view in stream:
-            if not view.valid:
-                continue
-            bids, asks = ([(level.price, level.amount) for level in side] for side in (view.bids, view.asks))
-            assert bids[0][0] <= Decimal("50.27")  # never on top of what is missing
-            if bids[0][0] == Decimal(best) and asks[-1][0] == Decimal("50.4"):
-                return [(str(p), f"{a.normalize():f}") for p, a in bids], [
-                    (str(p), f"{a.normalize():f}") for p, a in asks
-                ]
-    raise AssertionError("the stream ended")
