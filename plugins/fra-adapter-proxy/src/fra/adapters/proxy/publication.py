@@ -127,8 +127,8 @@ class Publication:
         return wire.Status(status, None if error is None else wire.failure(error, exchange=self._exchange))
 
     async def _tell(self, told: wire.Status) -> None:
-        if told.status is self._status or self._status is StreamStatus.FAILED:
-            return
+        if told.status in (self._status, StreamStatus.FAILED) or self._status is StreamStatus.FAILED:
+            return  # that it has failed is told after its last item
         self._status, self._failure = told.status, told.failure
         await self._send(wire.STATUS, wire.raw(told))
 
