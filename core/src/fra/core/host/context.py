@@ -77,6 +77,7 @@ class HostContext(PluginContext):
         self,
         config: ExchangeConfig,
         *,
+        failures: Failures,
         bus: EventBus,
         budgets: Budgets,
         on_status: Callable[[ConnectionStatus, str | None], None],
@@ -84,7 +85,7 @@ class HostContext(PluginContext):
         fence: Callable[[str], None] | None = None,
     ) -> None:
         self._config = config
-        self._failures = Failures(config.name, config.secrets())
+        self._failures = failures
         self._bus = bus
         self._budgets = budgets
         self._on_status = on_status

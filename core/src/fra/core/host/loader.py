@@ -218,6 +218,7 @@ class PluginLoader:
 
         context = HostContext(
             config,
+            failures=failures,
             bus=self.bus,
             budgets=self._budgets,
             on_status=on_status,
