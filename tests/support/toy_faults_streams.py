@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 from toy_adapter import Levels, Stream, ToyAdapter
@@ -145,6 +145,33 @@ class NumberedByTheInstance(ToyAdapter):
         return source
 
 
+class LosesWhatOthersTell(ToyAdapter):
+    """An instance that is started beside two others, as a reload does it, loses every third trade."""
+
+    connected: ClassVar[int] = 0
+    beside: int
+
+    async def initialize(self) -> None:
+        await super().initialize()
+        self.beside = LosesWhatOthersTell.connected
+        LosesWhatOthersTell.connected += 1
+
+    async def disconnect(self) -> None:
+        if vars(self).pop("beside", None) is not None:
+            LosesWhatOthersTell.connected -= 1
+        await super().disconnect()
+
+    def subscribe_trades(self, symbol: Symbol) -> StreamSource[Trade]:
+        numbers = itertools.count(1)
+
+        def take(row: Any, source: StreamSource[Trade]) -> None:
+            if next(numbers) % 3 or self.beside < 2:
+                source.publish(self.trade(row, symbol))
+
+        source: StreamSource[Trade] = self.stream("trades", take, lossless=True)
+        return source
+
+
 class KeepsTheOldOpen(ToyAdapter):
     """An instance that a newer one took the place of stays open until that one stops, too."""
 
@@ -210,6 +237,7 @@ FAULTS: dict[type[ToyAdapter], str] = {
     GivesUp: "test_garbage_on_a_socket_is_survived",
     ToldAgain: "test_trades_go_on_after_a_cut",
     NumberedByTheInstance: "test_no_trade_is_lost_or_told_twice_by_a_reload",
+    LosesWhatOthersTell: "test_no_trade_is_lost_or_told_twice_by_a_reload",
     KeepsTheOldOpen: "test_a_reload_closes_what_the_old_had_open",
     FirstConfigurationForEver: "test_a_reload_takes_the_new_configuration",
     StreamedTickerUpsideDown: "test_a_streamed_ticker_is_the_right_way_round",

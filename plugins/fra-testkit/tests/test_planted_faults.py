@@ -6,8 +6,11 @@ together; then exactly their tests must fail. ``FRA_PLANTED=alone`` judges each 
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import os
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import pytest
 import toy_faults_account as account
@@ -17,6 +20,7 @@ import toy_faults_streams as streams
 from toy_adapter import ToyAdapter
 from toy_exchange import toy_exchange
 
+from fra.core import StreamSource, Symbol, Trade
 from fra.core.host.handle import ExchangeHandle
 from fra.core.host.instruments import Instruments
 from fra.core.host.orders import desk
@@ -107,6 +111,37 @@ def test_a_wrong_host_fails_what_the_host_refuses(monkeypatch: pytest.MonkeyPatc
     topics = type("Topics", (Topic,), {name: getattr(Conformance, name) for name in names})
     failed = named(examined(life.HiddenCall, topics), Outcome.FAILED)
     assert failed.keys() == OF_THE_HOST, failed
+
+
+class AnotherOrder(ToyAdapter):
+    """Its first instance tells each ten trades from the last to the first; the others tell each a little later."""
+
+    instances = itertools.count()
+
+    async def initialize(self) -> None:
+        self.is_first = not next(self.instances)
+        await super().initialize()
+
+    def subscribe_trades(self, symbol: Symbol) -> StreamSource[Trade]:
+        waiting: list[Trade] = []
+
+        def take(row: Any, source: StreamSource[Trade]) -> None:
+            if not self.is_first:
+                asyncio.get_running_loop().call_later(0.1, source.publish, self.trade(row, symbol))
+                return
+            waiting.append(self.trade(row, symbol))
+            if len(waiting) == 10:
+                while waiting:
+                    source.publish(waiting.pop())
+
+        source: StreamSource[Trade] = self.stream("trades", take, lossless=True)
+        return source
+
+
+def test_trades_in_another_order_are_not_called_lost() -> None:
+    name = "test_no_trade_is_lost_or_told_twice_by_a_reload"
+    topics = type("Topics", (Topic,), {name: getattr(Conformance, name)})
+    assert named(examined(AnotherOrder, topics), Outcome.PASSED).keys() == {name}
 
 
 def apart(one: type[ToyAdapter], other: type[ToyAdapter]) -> bool:

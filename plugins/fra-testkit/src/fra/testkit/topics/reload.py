@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import attrs
@@ -60,9 +60,7 @@ class ReloadConformance(Topic):
             " taken for told that are not",
             "take the venue's trade id, and number none yourself",
         )
-        ids = list(truth)
-        between = ids[ids.index(both[0].id) : ids.index(both[-1].id)]
-        lost = [id_ for id_ in between if id_ not in counted]
+        lost = [id_ for id_ in played.meanwhile if id_ not in counted]
         ensure(
             not lost or played.gaps,
             f"the trades {lost[:3]} were never told, and no gap was",
@@ -160,6 +158,8 @@ class Reloaded:
     told: list[Trade] = attrs.field(factory=list)
     witnessed: list[Trade] = attrs.field(factory=list)
     """The same trades as an instance tells them that is not reloaded."""
+    meanwhile: list[str] = attrs.field(factory=list)
+    """The ids of those that it told from the reload on: what came before it may be older than the stream."""
     gaps: int = 0
     """How often the host said that trades may be missing."""
     left: int = 0
@@ -184,16 +184,19 @@ async def _reload(bench: Bench) -> Reloaded:
             if prices.status is not StreamStatus.LIVE:
                 raise NotEvaluated("the stream does not begin, which another test judges")
             before = descriptors.sockets()
+            at = 0 if witness is None else len(witness.items)
             await own.manager.reload_plugin(NAME)
             played.swapped = own.plugin is not first and own.handle is handle
             for _ in range(2):
                 await _next(bench, prices, "the stream to go on after a reload")
             played.status, played.then = prices.status, await _answers(own)
             if stream is not None and witness is not None:
-                for each in (stream, witness):  # in this order: what is told, is witnessed
+                for each in (stream, witness):
                     await each.until_more("trades to go on after a reload")
-                played.told, played.witnessed = [*stream.items], [*witness.items]
-                played.gaps = len(stream.gaps)
+                played.witnessed = [*witness.items]
+                played.meanwhile = [trade.id for trade in witness.items[at:]]
+                await _all_told(stream, played)
+                played.told, played.gaps = [*stream.items], len(stream.gaps)
             opened = descriptors.sockets() - before
             await own.manager.reload_plugin(NAME)
             played.left = await descriptors.left(lambda: len(opened & descriptors.sockets()))
@@ -220,7 +223,27 @@ async def _trades(bench: Bench, own: Running) -> AsyncIterator[tuple[Following |
     async with following(bench, operation, kind) as witness, following(bench, operation, kind, own) as stream:
         for each in (witness, stream):
             await each.until_more("a trade")
+            await _live(each)
         yield stream, witness
+
+
+async def _live(stream: Following) -> None:
+    await stream.until(lambda: stream.status is StreamStatus.LIVE, "a stream that tells trades to be live")
+
+
+async def _all_told(stream: Following, played: Reloaded) -> None:
+    """Wait for what another instance has told already: no two need to tell the trades in one order.
+
+    What does not come in time, or cannot since the ids are others or a gap was told, is the test's to judge.
+    """
+    meanwhile, witnessed = {*played.meanwhile}, {trade.id for trade in played.witnessed}
+
+    def settled() -> bool:
+        told = {trade.id for trade in stream.items}
+        return bool(stream.gaps) or meanwhile <= told or witnessed.isdisjoint(told)
+
+    with suppress(Broken):
+        await stream.until(settled, "every trade")
 
 
 def _terms(trade: Trade) -> tuple[object, ...]:
