@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 import attrs
 from aiohttp import WSMsgType, web
+from serving import serving
 
 from fra.core import ExchangeHandle, connect
 
@@ -220,21 +221,18 @@ class BinanceAccount:
         for path in ("/ws-api/v3", "/private/ws", "/ws/{key}"):
             app.router.add_get(path, self._on_socket)
         app.router.add_route("*", "/{tail:.*}", self._on_request)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        urls = {market: {"rest": url, "ws": url, "ws_api": f"{url}/ws-api/v3"} for market in ("spot", "usdm")}
         quick = {"reconnect_delay": 0.02, "reconnect_max_delay": 0.1, **(options or {})}
         keys = {**KEYS, **config}
-        try:
-            async with connect("binance", base_url=urls, markets=tuple(markets), options=quick, **keys) as binance:
-                if keys["api_key"] is not None:
-                    async with asyncio.timeout(30), binance.subscribe_user_data():
-                        pass  # the account's stream is complete: what is asked from now on is the test's
-                    self.calls.clear()
-                yield binance
-        finally:
-            for socket in self.sockets:
-                await socket.cut()
-            await runner.cleanup()
+        async with serving(app) as address:
+            url = f"http://{address}"
+            urls = {market: {"rest": url, "ws": url, "ws_api": f"{url}/ws-api/v3"} for market in ("spot", "usdm")}
+            try:
+                async with connect("binance", base_url=urls, markets=tuple(markets), options=quick, **keys) as binance:
+                    if keys["api_key"] is not None:
+                        async with asyncio.timeout(30), binance.subscribe_user_data():
+                            pass  # the account's stream is complete: what is asked from now on is the test's
+                        self.calls.clear()
+                    yield binance
+            finally:
+                for socket in self.sockets:
+                    await socket.cut()

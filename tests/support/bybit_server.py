@@ -10,6 +10,7 @@ from time import time_ns
 from typing import Any
 
 from aiohttp import WSMsgType, web
+from serving import serving
 
 from fra.core import ExchangeHandle, connect
 
@@ -156,23 +157,19 @@ class BybitServer:
         app = web.Application()
         app.router.add_get("/ws/{tail:.*}", self._socket)
         app.router.add_route("*", "/v5/{tail:.*}", self._answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            host = f"127.0.0.1:{runner.addresses[0][1]}"
-            yield {
-                market: {
-                    "rest": f"http://{host}",
-                    "ws": f"ws://{host}/ws/{market}",
-                    "ws_private": f"ws://{host}/ws/private",
+        async with serving(app) as host:
+            try:
+                yield {
+                    market: {
+                        "rest": f"http://{host}",
+                        "ws": f"ws://{host}/ws/{market}",
+                        "ws_private": f"ws://{host}/ws/private",
+                    }
+                    for market in MARKETS
                 }
-                for market in MARKETS
-            }
-        finally:
-            for socket in self.sockets.values():
-                await socket.close()
-            await runner.cleanup()
+            finally:
+                for socket in self.sockets.values():
+                    await socket.close()
 
     @asynccontextmanager
     async def asked(self, **config: Any) -> AsyncIterator[ExchangeHandle]:

@@ -14,6 +14,7 @@ import attrs
 import pytest
 from aiohttp import web
 from ccxt_local import Local, fixtures
+from serving import serving
 
 from fra.adapters.ccxt import CCXTAdapter, CCXTOptions
 from fra.core import KlineInterval, OrderStatus, OrderType, Symbol
@@ -81,17 +82,12 @@ async def answering(
 
 
 @asynccontextmanager
-async def serving(local: Local) -> AsyncIterator[str]:
+async def reachable(local: Local) -> AsyncIterator[str]:
     """The address of a venue, for what connects to it by name."""
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", local.serve)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with serving(app) as address:
+        yield f"http://{address}"
 
 
 def symbol_of(adapter: CCXTAdapter, case: Case) -> Symbol:

@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 from aiohttp import web
+from serving import serving
 
 from fra.adapters.ccxt import (
     HTXCCXT,
@@ -133,29 +134,25 @@ class Local:
         """An initialized adapter with the recorded markets, whose every URL leads here."""
         app = web.Application()
         app.router.add_route("*", "/{tail:.*}", self.serve)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
         options = config.pop("options", CCXTOptions())
         secrets = {"api_key": Secret(KEY), "secret_key": Secret(SECRET), "passphrase": Secret(WORD)} if keys else {}
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        made = (cls or ADAPTERS[venue])(
-            ExchangeConfig(venue, venue, base_url=url, timeout=5.0, **{**secrets, **config})
-        )
-        made.options = options
-        made.context = LocalContext(venue)
-        try:
-            await made.initialize()
-            client = made.client
-            client.timeout_on_exit = 0
-            markets = fixtures("markets", venue, str)
-            client.set_markets(list(markets.values()), fixtures("currencies", venue, str) or None)
-            client.markets_loading = _loaded(client.markets)
-            made.take_markets()
-            yield made
-        finally:
-            await made.disconnect()
-            await runner.cleanup()
+        async with serving(app) as address:
+            made = (cls or ADAPTERS[venue])(
+                ExchangeConfig(venue, venue, base_url=f"http://{address}", timeout=5.0, **{**secrets, **config})
+            )
+            made.options = options
+            made.context = LocalContext(venue)
+            try:
+                await made.initialize()
+                client = made.client
+                client.timeout_on_exit = 0
+                markets = fixtures("markets", venue, str)
+                client.set_markets(list(markets.values()), fixtures("currencies", venue, str) or None)
+                client.markets_loading = _loaded(client.markets)
+                made.take_markets()
+                yield made
+            finally:
+                await made.disconnect()
 
 
 def _loaded(markets: Any) -> Any:

@@ -20,6 +20,7 @@ import attrs
 import pytest
 from aiohttp import web
 from ccxt_local import ADAPTERS, Local, fixtures
+from serving import serving
 
 from fra.adapters.ccxt import CCXTAdapter, CCXTOptions
 from fra.adapters.ccxt.symbols import kind_of
@@ -184,14 +185,8 @@ async def hosted(venue: str, answers: Mapping[str, Any]) -> AsyncIterator[Exchan
 
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", serve)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        async with connect(venue, base_url=f"http://127.0.0.1:{runner.addresses[0][1]}") as exchange:
-            yield exchange
-    finally:
-        await runner.cleanup()
+    async with serving(app) as address, connect(venue, base_url=f"http://{address}") as exchange:
+        yield exchange
 
 
 @attrs.define

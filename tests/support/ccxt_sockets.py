@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import attrs
 from aiohttp import web
+from serving import serving
 
 from fra.core import BookView
 
@@ -58,13 +59,8 @@ class Sockets:
     async def serving(self) -> AsyncIterator[str]:
         app = web.Application()
         app.router.add_route("*", "/{tail:.*}", self._serve)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
+        async with serving(app) as address:
+            yield f"http://{address}"
 
 
 async def first(stream: AsyncIterator[Any], cls: type[T]) -> T:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
+from serving import serving
 
 from fra.core import ExchangeHandle, Secret, connect
 
@@ -103,14 +104,9 @@ class HtxLocal:
     async def connected(self, **config: Any) -> AsyncIterator[ExchangeHandle]:
         app = web.Application()
         app.router.add_route("*", "/{tail:.*}", self._answer)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        keys = {"rest": url, "ws": url, "ws_feed": url, "ws_private": url}
-        options = {"api_key": Secret(KEY), "secret_key": Secret(SECRET), "base_url": {"spot": keys, "linear": keys}}
-        try:
+        async with serving(app) as address:
+            url = f"http://{address}"
+            keys = {"rest": url, "ws": url, "ws_feed": url, "ws_private": url}
+            options = {"api_key": Secret(KEY), "secret_key": Secret(SECRET), "base_url": {"spot": keys, "linear": keys}}
             async with connect("htx", **{**options, **config}) as htx:
                 yield htx
-        finally:
-            await runner.cleanup()

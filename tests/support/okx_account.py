@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 from aiohttp import web
+from serving import serving
 
 from fra.core import ExchangeHandle, OrderRequest, OrderType, PositionSide, Side, Symbol, TimeInForce, connect
 
@@ -81,17 +82,12 @@ class RecordedAccount:
     async def handle(self, **config: Any) -> AsyncIterator[ExchangeHandle]:
         app = web.Application()
         app.router.add_route("*", "/{tail:.*}", self._on_request)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with serving(app) as address:
+            url = f"http://{address}"
             urls = {market: {"rest": url, "ws": url} for market in ("spot", "swap")}
             async with connect("okx", base_url=urls, **KEYS, **config) as okx:
                 await okx.get_symbols()
                 yield okx
-        finally:
-            await runner.cleanup()
 
 
 def _rows(listed: Sequence[Mapping[str, Any]], kind: str) -> dict[str, object]:

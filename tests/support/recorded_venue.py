@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 from aiohttp import web
-from ccxt_cases import serving
+from ccxt_cases import reachable
 from ccxt_local import KEY, SECRET, WORD, Local, _loaded, fixtures
 
 from fra.adapters.ccxt import CCXTAdapter
@@ -164,7 +164,7 @@ def recorded_venue(
             local.answer, local.headers = answer, {}
 
         restore()
-        async with serving(local) as url:
+        async with reachable(local) as url:
             yield VenueUnderTest(
                 config={"base_url": url, "api_key": KEY, "secret_key": SECRET, "passphrase": WORD, "timeout": 3.0},
                 symbols=symbols,

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ import attrs
 import msgspec
 import pytest
 from aiohttp import WSMsgType, web
+from serving import serving
 
 from fra.adapters.custom import (
     Ack,
@@ -117,24 +119,18 @@ class Venue:
         self.on_subscribe: Callable[[Socket, str], Awaitable[None]] | None = None
         self.handshake_status = 0
         self.url = ""
-        self._runner: web.AppRunner | None = None
+        self._served = AsyncExitStack()
 
     async def start(self) -> None:
         app = web.Application()
         app.router.add_get("/ws/{tail:.*}", self._socket)
         app.router.add_route("*", "/{tail:.*}", self._rest)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        port = self._runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"http://{await self._served.enter_async_context(serving(app))}"
 
     async def stop(self) -> None:
         for socket in self.sockets:
             await socket.cut()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._served.aclose()
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
         self.seen.append((request.method, request.path, request.raw_path.partition("?")[2]))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import trustme
 from aiohttp import web
+from serving import serving
 
 from fra.core import ExchangeAPIError, ExchangeConnectionError
 
@@ -39,13 +40,10 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_connection_error_and_n
 
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    side = {"rest": f"https://127.0.0.1:{runner.addresses[0][1]}", "ws": "wss://127.0.0.1:1"}
-    with pytest.raises(ExchangeConnectionError, match=r"(?i)certificate"):
-        await bench.plugin(**keys, base_url={"main": side, "side": side})
+    async with serving(app, tls=context) as address:
+        side = {"rest": f"https://{address}", "ws": "wss://127.0.0.1:1"}
+        with pytest.raises(ExchangeConnectionError, match=r"(?i)certificate"):
+            await bench.plugin(**keys, base_url={"main": side, "side": side})
     assert asked == []
-    await runner.cleanup()

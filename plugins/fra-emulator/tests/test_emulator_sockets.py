@@ -1,7 +1,9 @@
 """Connections: pings, deadlines, lifetimes, message limits, subscriptions, errors, and the switches that hurt them."""
 
 import asyncio
+import contextlib
 import json
+import socket as sockets
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +23,19 @@ async def end_of(socket: Any, timeout: float = 5.0) -> int | None:
             pass
     code = socket.ws.close_code
     return None if code is None else int(code)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_connects_in_the_moment_of_the_end_is_cut_too(turns: int) -> None:
+    async with Emulator(["okx"]) as emulator:
+        with sockets.create_connection(("127.0.0.1", emulator.okx.port)) as client:
+            client.setblocking(False)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await emulator.okx.stop()
+            async with asyncio.timeout(5):
+                with contextlib.suppress(ConnectionError):
+                    assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
 
 
 # -- Binance: pings, lifetime, limits

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from ccxt_cases import answering, ask, body, cases, check, markets, same, serving, symbol_of
+from ccxt_cases import answering, ask, body, cases, check, markets, reachable, same, symbol_of
 from ccxt_local import Local, fixtures
 
 from fra.core import IntervalSource, MarketKind, RateKind, Symbol, connect
@@ -104,7 +104,7 @@ async def test_the_listing_comes_over_http() -> None:
 @LISTED
 async def test_the_plain_name_and_the_variant_connect_side_by_side() -> None:
     async with (
-        serving(Local(listing)) as url,
+        reachable(Local(listing)) as url,
         connect("kucoin", base_url=url) as plain,
         connect("kucoin_ccxt", base_url=url) as variant,
     ):

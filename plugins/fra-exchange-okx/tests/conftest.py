@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from serving import serving
 
 from fra.core import ExchangeHandle, connect
 
@@ -156,13 +157,8 @@ class Venue:
         app = web.Application()
         app.router.add_get("/ws/{tail:.*}", self._ws)
         app.router.add_route("*", "/{tail:.*}", self._rest)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
+        async with serving(app) as address:
+            yield f"http://{address}"
 
     @asynccontextmanager
     async def handle(self, **config: Any) -> AsyncIterator[ExchangeHandle]:

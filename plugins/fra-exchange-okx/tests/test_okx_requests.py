@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from serving import serving
 
 from fra.core import ExchangeAPIError, ExchangeHandle, connect
 
@@ -52,16 +53,11 @@ class Server:
     async def asked(self, **config: Any) -> AsyncIterator[ExchangeHandle]:
         app = web.Application()
         app.router.add_get("/{tail:.*}", self.answer)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with serving(app) as address:
+            url = f"http://{address}"
             urls = {"swap": {"rest": url, "ws": url}}
             async with connect("okx", markets=["swap"], base_url=urls, **config) as okx:
                 yield okx
-        finally:
-            await runner.cleanup()
 
 
 @pytest.mark.parametrize("sandbox", [True, False])

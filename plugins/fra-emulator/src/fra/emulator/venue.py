@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 import attrs
 from aiohttp import WSMsgType, web
@@ -19,6 +20,9 @@ from fra.emulator.sockets import Connection
 from fra.emulator.source import Source, TrueBook
 
 Markets = dict[str, dict[str, str]]
+
+_TURNS: Final = 3
+"""Turns of the loop from the acceptance of a connection until aiohttp knows of it."""
 
 
 @attrs.define
@@ -62,6 +66,7 @@ class Venue(ABC):
         self.port = 0
         self._connects: dict[tuple[str, str], deque[float]] = {}
         self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
 
     # -- life
     async def start(self, port: int) -> None:
@@ -72,16 +77,21 @@ class Venue(ABC):
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
         try:
             await self._runner.setup()
-            site = web.TCPSite(self._runner, self.settings.host, port, reuse_address=True)
-            await site.start()
+            protocol = self._runner.server
+            assert protocol is not None, "it is set up"
+            loop, host = asyncio.get_running_loop(), self.settings.host
+            self._server = await loop.create_server(protocol, host, port, reuse_address=True)
         except BaseException:
             await self.stop()
             raise
-        self.port = int(self._runner.addresses[0][1])
+        self.port = int(self._server.sockets[0].getsockname()[1])
         self.markets = self.addresses(self.settings.host, self.port)
 
     async def stop(self) -> None:
         """Cut every connection and stop; idempotent."""
+        server, self._server = self._server, None
+        if server is not None:
+            await _stop_listening(server)
         for connection in list(self.connections):
             connection.abort()
         runner, self._runner = self._runner, None
@@ -363,3 +373,15 @@ class Venue(ABC):
     def book(self, market: str, symbol: str, update_id: int | None = None) -> TrueBook:
         """The true book now, or right after `update_id` (the last 1200 steps are remembered). Raises NoData."""
         return self.source.book(market, symbol, update_id)
+
+
+async def _stop_listening(server: asyncio.Server) -> None:
+    """First nobody is let in any more, then it ends: Python 3.11 forgets who was accepted in that moment, and leaves
+    them open (its issue 109564)."""
+    loop = asyncio.get_running_loop()
+    for listener in server.sockets:
+        with contextlib.suppress(NotImplementedError):  # loops that do not watch sockets have no such moment
+            loop.remove_reader(listener)
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+    server.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -58,6 +59,8 @@ class Answer:
 
 Script = Json | Callable[[Asked], Json | Answer | Awaitable[Json | Answer]]
 """What a request is answered with: JSON, or a function (plain or async) of the request that makes it."""
+_TURNS: Final = 3
+"""Turns of the loop from the acceptance of a connection until aiohttp knows of it."""
 _GARBAGE: Final = '{"code": 0, "data": [[['
 
 
@@ -124,6 +127,7 @@ class ScriptedVenue:
         self._answers: dict[str, Script] = {}
         self._talks: dict[str, Talk] = {}
         self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
         self._port = 0
         self.asked: list[Asked] = []
         self.sockets: list[ScriptedSocket] = []
@@ -258,13 +262,18 @@ class ScriptedVenue:
         app.router.add_route("*", "/{tail:.*}", self._serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self._port = int(self._runner.addresses[0][1])
+        protocol = self._runner.server
+        assert protocol is not None, "it is set up"
+        self._server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+        self._port = int(self._server.sockets[0].getsockname()[1])
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            await _stop_listening(server)
         self.cut()
         runner, self._runner = self._runner, None
         if runner is not None:
@@ -327,3 +336,15 @@ def messages(*script: Json) -> Talk:
             pass
 
     return talk
+
+
+async def _stop_listening(server: asyncio.Server) -> None:
+    """First nobody is let in any more, then it ends: Python 3.11 forgets who was accepted in that moment, and leaves
+    them open (its issue 109564)."""
+    loop = asyncio.get_running_loop()
+    for listener in server.sockets:
+        with contextlib.suppress(NotImplementedError):  # loops that do not watch sockets have no such moment
+            loop.remove_reader(listener)
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+    server.close()
