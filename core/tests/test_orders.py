@@ -432,6 +432,39 @@ async def test_hooks_hear_of_orders_and_fills_though_nobody_subscribes(kit, desk
     assert [changed.filled for changed in _changes(kit)] == [0, Decimal("0.4")]
 
 
+async def test_a_fill_bears_the_client_order_id_of_its_order_though_the_venue_does_not_tell_it(kit, desk) -> None:
+    fill = Fill(
+        symbol="BTC/USDT",
+        trade_id="t1",
+        side=Side.BUY,
+        price=Decimal(100),
+        amount=Decimal("0.4"),
+        timestamp_ms=kit.NOW,
+        order_id="1",
+    )
+    unknown = attrs.evolve(fill, trade_id="t2", order_id="2")
+
+    class WithHistory(kit.Memory):
+        capabilities = kit.Memory.capabilities | ExchangeCapabilities.of(
+            (Operation.GET_TRADE_HISTORY,), (MarketKind.SPOT,)
+        )
+
+        async def get_trade_history(self, symbol=None, **page):
+            return [fill, unknown]
+
+    mem = await desk.start(WithHistory, api_key="key", secret_key="secret")
+    source = await _user_data(kit)
+    mine = mem.subscribe_user_data()
+    order = attrs.evolve(kit.accepted(BUY), client_order_id="mine")
+    for event in (order, fill, unknown):
+        source.publish(event)
+    named = [attrs.evolve(fill, client_order_id="mine"), unknown]
+    assert [await anext(mine) for _ in range(3)] == [order, *named]
+    assert [event.fill for event in kit.heard(FillReceived)] == named
+    assert await mem.get_trade_history() == named
+    await mine.close()
+
+
 async def test_a_user_sees_each_piece_of_news_once_and_orders_never_go_back(kit, desk) -> None:
     mem = await desk.start(api_key="key", secret_key="secret")
     source = await _user_data(kit)

@@ -161,7 +161,10 @@ class Order:
 
 @attrs.frozen(kw_only=True)
 class Fill:
-    """One execution of one of our orders; ``fee`` is in ``fee_asset``, positive when paid, negative for a rebate."""
+    """One execution of one of our orders; ``fee`` is in ``fee_asset``, positive when paid, negative for a rebate.
+
+    Where the venue does not tell ``client_order_id``, it is that of the order, if that is known by then.
+    """
 
     symbol: str = attrs.field(validator=values.text)
     trade_id: str = attrs.field(validator=values.text)

@@ -386,7 +386,7 @@ class ExchangeHandle:
         start, end = _when(since, "since"), _when(until, "until")
         market = await self._optional(operation, symbol)
         answer = self._present.get_trade_history(market, since=start, until=end, limit=limit)
-        return await self._call(operation, answer)
+        return [*map(self._desk.named, await self._call(operation, answer))]
 
     async def recover_orders(self) -> Sequence[RecoveredOrder]:
         """Ask for every order of this account whose outcome is not known, those that an earlier process left included.

@@ -206,7 +206,8 @@ class OrderDesk:
             known = self.seen(event)
             return known if self._streamed.see(known)[1] else None
         if isinstance(event, Fill):
-            return event if self._fill(event) else None
+            fill = self.named(event)
+            return fill if self._fill(fill) else None
         if isinstance(event, FundingPayment):
             return event if self._payment(event) else None
         return event
@@ -219,7 +220,15 @@ class OrderDesk:
         self._payments[key] = None
         return True
 
+    def named(self, fill: Fill) -> Fill:
+        """A fill with the client order id of its order, which some venues do not tell with it."""
+        if fill.client_order_id is not None or fill.order_id is None:
+            return fill
+        order = self._tracker.get(fill.symbol, id=fill.order_id)
+        return fill if order is None else attrs.evolve(fill, client_order_id=order.client_order_id)
+
     def _fill(self, fill: Fill) -> bool:
+        """Whether it is news."""
         before = self._tracker.get(fill.symbol, id=fill.order_id, client_order_id=fill.client_order_id)
         news, order = self._tracker.see_fill(fill)
         if order is not None:
