@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import time
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 B = TypeVar("B")
 T = TypeVar("T")
 
-INPUTS: Final = int(os.environ.get("FRA_FUZZ_INPUTS", "400"))
+INPUTS: Final = int(os.environ.get("FRA_FUZZ_INPUTS", "1000"))
 """Inputs for each parser. The first are the same every time, however many follow."""
 BATCH: Final = 50
 """Inputs that hypothesis draws as one: drawing a single one costs more than most parsers do."""
@@ -63,6 +64,8 @@ class Played(Generic[B]):
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
         self.bench: B = self.run(self._stack.enter_async_context(bench))
+        gc.collect()
+        gc.freeze()  # what there is now stays, and need not be searched whenever a bench looks for what was lost
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Let the loop run until this is done: starting it costs as much as an input, so not for each."""
