@@ -66,6 +66,11 @@ def _books(handle: ExchangeHandle) -> set[str]:
 
 
 async def _all(books: dict[str, Subscription[object]], names: set[str], status: StreamStatus) -> None:
+    changed = asyncio.Event()
+    removals = [books[name].add_status_listener(lambda _: changed.set()) for name in names]
     async with asyncio.timeout(15):
-        while {books[name].status for name in names} != {status}:  # noqa: ASYNC110 - a status is not announced
-            await asyncio.sleep(0.02)
+        while {books[name].status for name in names} != {status}:
+            changed.clear()
+            await changed.wait()
+    for remove in removals:
+        remove()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
 import pytest_asyncio
 from traders import LINEAR, SPOT, VENUES, Trader, emulator, trading
 
-from fra.core import Fill, Order, OrderStatus, OrderType, StreamStatus
+from fra.core import Fill, Order, OrderStatus, OrderType
 from fra.emulator import Venue
 from fra.matching import OrderRequest as TrueRequest
 from fra.matching import OrderType as TrueType
@@ -55,10 +54,7 @@ async def test_an_order_cancelled_unheard_is_told_after_many_others(
         await trader.down()
         exchange.cancel_all(trader.account)
         trader.venue.refuse_connections(False)
-        assert trader.stream is not None
-        async with asyncio.timeout(10):
-            while trader.stream.status is not StreamStatus.LIVE:  # noqa: ASYNC110 - a status is not announced
-                await asyncio.sleep(0.01)
+        await trader.up()
         assert trader.told.of(Order, id=last.id)[-1].status is OrderStatus.CANCELED
 
 
@@ -77,10 +73,7 @@ async def test_an_old_order_cancelled_unheard_is_told(venues: Mapping[str, Venue
         await trader.down()
         exchange.cancel(trader.account, order_id=old.id)
         trader.venue.refuse_connections(False)
-        assert trader.stream is not None
-        async with asyncio.timeout(10):
-            while trader.stream.status is not StreamStatus.LIVE:  # noqa: ASYNC110 - a status is not announced
-                await asyncio.sleep(0.01)
+        await trader.up()
         assert trader.told.of(Order, client_order_id="123456")[-1].status is OrderStatus.CANCELED
 
 

@@ -43,6 +43,8 @@ T = TypeVar("T")
 VENUES = ("binance", "okx", "bybit", "htx")
 SPOT, LINEAR, INVERSE = "BTC/USDT", "BTC/USDT:USDT", "BTC/USD:BTC"
 WITH_INVERSE = ("okx", "bybit")
+LOT = Decimal("0.1")
+"""What is traded unless it is said otherwise."""
 PATIENCE_S = 30.0
 WEALTH = {"USDT": Decimal(1_000_000), "BTC": Decimal(20)}
 """What each wallet of an account is opened with: more than a level of a book is worth."""
@@ -86,6 +88,10 @@ class Told:
         self.events.append(event)
         self._more.set()
 
+    def look(self, status: StreamStatus) -> None:
+        """What is waited for may have become true."""
+        self._more.set()
+
     def of(self, kind: type[T], **fields: object) -> list[T]:
         """Those of a kind that have these values."""
         return [
@@ -122,16 +128,30 @@ class Trader:
         if self.stream is None:
             self.stream = self.handle.subscribe_user_data()
             self.stream.add_listener(self.told)
+            self.stream.add_status_listener(self.told.look)
         async with asyncio.timeout(PATIENCE_S):
             await self.stream.ready()
         return self.stream
 
     async def down(self) -> None:
         """Wait until the stream has noticed that its connections are gone."""
-        assert self.stream is not None
-        async with asyncio.timeout(PATIENCE_S):
-            while self.stream.status is StreamStatus.LIVE:  # noqa: ASYNC110 - a status is not announced
-                await asyncio.sleep(0.001)
+        stream = self.stream
+        assert stream is not None
+        await self.told.until(lambda: stream.status is not StreamStatus.LIVE)
+
+    async def up(self) -> None:
+        """Wait until the stream is live again."""
+        stream = self.stream
+        assert stream is not None
+        await self.told.until(lambda: stream.status is StreamStatus.LIVE)
+
+    def fills(self, order: Order) -> list[Fill]:
+        """Those of an order that the stream has told."""
+        return self.told.of(Fill, symbol=order.symbol, order_id=order.id)
+
+    async def filled(self, order: Order, amount: Decimal = LOT) -> None:
+        """Wait until the stream has told fills of so much."""
+        await self.told.until(lambda: sum(fill.amount for fill in self.fills(order)) == amount)
 
     # --- orders
 
@@ -142,7 +162,7 @@ class Trader:
     async def send(self, symbol: str = LINEAR, side: Side = Side.BUY, **fields: Any) -> Order:
         """A market order of 0.1 unless it is said otherwise."""
         sized = "amount" in fields or "quote_amount" in fields
-        fields = {"type": OrderType.MARKET, **({} if sized else {"amount": Decimal("0.1")}), **fields}
+        fields = {"type": OrderType.MARKET, **({} if sized else {"amount": LOT}), **fields}
         return await self.handle.create_order(OrderRequest(symbol=symbol, side=side, **fields))
 
     async def asked(self, order: Order) -> Order:

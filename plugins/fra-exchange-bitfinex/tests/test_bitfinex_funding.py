@@ -70,8 +70,9 @@ class Venue:
 
 
 @with_recordings
-@pytest.mark.parametrize("venue", [pytest.param(Venue(), id="documented")])
-async def test_a_running_rate_has_its_settlement_its_mark_and_the_documented_interval(venue: Venue) -> None:
+@pytest.mark.parametrize("documented", [pytest.param(Venue, id="documented")])
+async def test_a_running_rate_has_its_settlement_its_mark_and_the_documented_interval(documented: type[Venue]) -> None:
+    venue = documented()
     async with Local(venue).adapter("bitfinex", cls=BitfinexPlugin) as bitfinex:
         rate = await bitfinex.get_funding_rate(bitfinex.symbol(NAME))
     sent = venue.rows[0]
