@@ -145,17 +145,18 @@ def _wheels(session: nox.Session) -> Path:
     return session.cache_dir.resolve() / "wheels"
 
 
-@_in_environment
+@nox.session
 def build(session: nox.Session) -> None:
     """Build every distribution, two at a time on two cores."""
+    _install(session, [], "build>=1.2")
     built = _wheels(session)
     shutil.rmtree(built, ignore_errors=True)
-    make = functools.partial(_run, session, "python", "-m", "build", "--no-isolation", "--outdir", str(built))
+    make = functools.partial(session.run, "python", "-m", "build", "--no-isolation", "--outdir", str(built))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda folder: make(str(folder), silent=True), PROJECTS))
 
 
-@nox.session(venv_backend="none", requires=["build"])
+@nox.session(venv_backend="none", requires=["environment", "build"])
 def wheels(session: nox.Session) -> None:
     """Look into the wheels, and install from them in clean environments."""
     built = _wheels(session)
