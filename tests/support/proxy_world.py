@@ -28,6 +28,9 @@ from fra.adapters.proxy.tasks import end
 from fra.core import ExchangeHandle, PluginManager, Secret
 
 LEASE = 1.5
+"""Of hosts that are processes: it is waited for when one is killed."""
+LONG_LEASE = 10.0
+"""Of hosts in the process of the test, which let it go when they end: a loop that is busy for a while keeps it."""
 
 
 def free_port() -> int:
@@ -178,8 +181,8 @@ class Hosting:
         await self.broker.connect()
         try:
             subjects = Subjects(self._target)
-            bucket = await lease_bucket(self.broker.client, LEASE)
-            self.lease = Lease(bucket, subjects.key, uuid4().hex, seconds=LEASE, margin=0.4 * LEASE)
+            bucket = await lease_bucket(self.broker.client, LONG_LEASE)
+            self.lease = Lease(bucket, subjects.key, uuid4().hex, seconds=LONG_LEASE, margin=0.4 * LONG_LEASE)
             host = ExchangeHost(
                 self.broker,
                 self._handle,
