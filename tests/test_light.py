@@ -110,3 +110,30 @@ def test_a_command_that_meets_no_exchange_imports_nothing_for_one(
     assert expected in shown
     assert packages(modules).isdisjoint({"aiohttp", "asyncio", "ccxt", "msgspec", "packaging", "pluggy", "rich"})
     assert "fra.core.contract.models" not in modules
+
+
+STARTED = """
+import asyncio, sys, threading
+
+class Seen:
+    threads = {}
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        cls.threads.setdefault(name, threading.current_thread())
+
+async def main():
+    from fra.core import PluginManager
+    nowhere = {"base_url": "http://127.0.0.1:1", "timeout": 1}
+    sys.meta_path.insert(0, Seen)
+    async with PluginManager.from_config({"exchanges": {"okx": nowhere, "bybit": nowhere}}) as manager:
+        assert manager.failures.keys() == {"okx", "bybit"}
+    assert Seen.threads["aiohttp"] is not threading.main_thread()
+
+asyncio.run(main())
+"""
+
+
+def test_the_loop_does_not_stand_still_while_an_adapter_imports_its_clients() -> None:
+    modules, _ = imported_by(STARTED)
+    assert "aiohttp" in modules

@@ -6,6 +6,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
@@ -137,7 +138,9 @@ class CustomExchangePlugin(ExchangePluginInterface):
 
     async def initialize(self) -> None:
         """Make the clients. Raises ConfigError for what is wrong in the configuration."""
-        # Whoever only asks what an adapter can do and which options it takes does not pay for aiohttp.
+        # Whoever only asks what an adapter can do and which options it takes does not pay for aiohttp, which takes a
+        # quarter of a second to import; and what streams meanwhile does not stand still for so long.
+        await asyncio.to_thread(import_module, "fra.adapters.custom.streams")
         from fra.adapters.custom.http import HttpClient
         from fra.adapters.custom.network import Network
         from fra.adapters.custom.streams import StreamClient
