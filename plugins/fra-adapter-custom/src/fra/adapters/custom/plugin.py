@@ -138,9 +138,8 @@ class CustomExchangePlugin(ExchangePluginInterface):
 
     async def initialize(self) -> None:
         """Make the clients. Raises ConfigError for what is wrong in the configuration."""
-        # Whoever only asks what an adapter can do and which options it takes does not pay for aiohttp, which takes a
-        # quarter of a second to import; and what streams meanwhile does not stand still for so long.
-        await asyncio.to_thread(import_module, "fra.adapters.custom.streams")
+        # Whoever only asks what an adapter can do and which options it takes does not pay for aiohttp.
+        await _imported("fra.adapters.custom.streams")
         from fra.adapters.custom.http import HttpClient
         from fra.adapters.custom.network import Network
         from fra.adapters.custom.streams import StreamClient
@@ -284,3 +283,14 @@ class CustomExchangePlugin(ExchangePluginInterface):
                     path=f"rate_limit.{scope}",
                 )
         return tuple(attrs.evolve(limit, capacity=capacities.get(limit.scope, limit.capacity)) for limit in self.limits)
+
+
+async def _imported(module: str) -> None:
+    """Import it in a thread, which ends then: aiohttp takes a quarter of a second, in which others stream on."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(1, thread_name_prefix="fra import")
+    try:
+        await asyncio.get_running_loop().run_in_executor(pool, import_module, module)
+    finally:
+        pool.shutdown(wait=False)
