@@ -34,10 +34,10 @@ from fuzz_channels import (
     Stage,
     overheard,
     stirring,
-    unattended,
     until,
 )
 from fuzz_mutations import Choices, Seed
+from fuzz_rest import unattended
 from traders import LINEAR, configured, new_account
 
 from fra.adapters.ccxt import streams

@@ -26,7 +26,6 @@ from fra.core import (
     FraError,
     KlineInterval,
     OrderType,
-    PluginManager,
     StreamGap,
     StreamSource,
     StreamStatus,
@@ -299,16 +298,6 @@ class ChannelBench(ABC, Generic[L, P]):
         self.errors.clear()
         if wrong:
             raise AssertionError(f"{self.name}: {wrong} of the last of {[*self.stage.lately]!r:.3000}")
-
-
-async def unattended(manager: PluginManager, venue: str) -> ExchangeHandle:
-    """The handle of an exchange whose account nobody follows yet, and whose markets are loaded."""
-    await manager.initialize()
-    handle = manager.get_plugin(venue)
-    assert handle._account is not None
-    await handle._account.close()
-    await handle.get_symbols()
-    return handle
 
 
 def stirring(handle: ExchangeHandle, channel: str) -> Callable[[], Awaitable[None]]:

@@ -291,8 +291,8 @@ class RestBench:
         except FraError as error:
             return type(error)
 
-    async def play(self, parser: Parser, data: bytes) -> Any:
-        """One input: one of the answers changed. Gives what came out, or the error of our tree."""
+    def forge(self, parser: Parser, data: bytes) -> tuple[int, Answered]:
+        """One input: which of the answers is changed, and what it is then."""
         choices = Choices(data)
         place = choices.pick(len(parser.answers))
         answer = parser.answers[place]
@@ -300,6 +300,11 @@ class RestBench:
         if choices.pick(8) == 7:
             headers = {**choices.one(ENCODINGS), "Retry-After": choices.one(RETRY_AFTER)}
             forged = attrs.evolve(forged, status=choices.one(STATUSES), headers=headers)
+        return place, forged
+
+    async def play(self, parser: Parser, data: bytes) -> Any:
+        """Answer so. Gives what came out, or the error of our tree."""
+        place, forged = self.forge(parser, data)
         self.playing.take(parser.answers, {place: forged})
         try:
             result = await parser.call(self.plugin, parser.symbol)
@@ -326,6 +331,16 @@ def managed(name: str, settings: Mapping[str, Any]) -> PluginManager:
     return PluginManager.from_config({"exchanges": {name: settings}}, registry=registry)
 
 
+async def unattended(manager: PluginManager, venue: str) -> ExchangeHandle:
+    """The handle of an exchange whose account nobody follows yet, and whose markets are loaded."""
+    await manager.initialize()
+    handle = manager.get_plugin(venue)
+    assert handle._account is not None
+    await handle._account.close()
+    await handle.get_symbols()
+    return handle
+
+
 @asynccontextmanager
 async def rest_bench(venue_name: str) -> AsyncIterator[RestBench]:
     """The adapter of a venue, after it was connected to the emulated one and taken from it again."""
@@ -335,10 +350,8 @@ async def rest_bench(venue_name: str) -> AsyncIterator[RestBench]:
         venue.open_account(account)
         settings = configured(venue, account, options={"retries": 0})
         manager = managed(venue_name, settings)
-        await manager.initialize()
-        handle = manager.get_plugin(venue_name)
+        handle = await unattended(manager, venue_name)
         bench = RestBench(venue_name, handle._plugin)
-        await handle.get_symbols()
         await bench.learn(handle)
         await bench.use()
     try:

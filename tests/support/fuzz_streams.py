@@ -28,12 +28,11 @@ from fuzz_channels import (
     Stage,
     overheard,
     stirring,
-    unattended,
     until,
 )
 from fuzz_mutations import Choices, Seed
 from fuzz_recorded import frames_of
-from fuzz_rest import Listening, Playing, Unlimited, managed
+from fuzz_rest import Listening, Playing, Unlimited, managed, unattended
 from traders import LINEAR, configured, emulator, new_account
 
 from fra.adapters.custom import Dialect, books
