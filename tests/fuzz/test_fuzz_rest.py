@@ -44,12 +44,17 @@ def test_no_order_that_may_have_been_taken_is_called_refused(venue: Venue, marke
     """An answer that is no clear refusal leaves it unknown, and so does what is asked afterwards."""
     parser = venue.bench.parsers.get(f"create_market_order of {market}")
     if parser is None or not isinstance(outcomes(venue, parser.name, [b""])[0], Order):
-        pytest.skip(f"{venue.bench.name} took no such order")
+        pytest.skip(f"{venue.bench.name} refused the order, or is asked for more before it than was kept with it")
+    asked = [answer.key for answer in parser.answers]
+    order = next((key for key in asked if key[0] == "POST"), None)
+    # A busy machine may be refused for its clock at first, sets it, and sends the order again: the last one was taken.
+    taken = max((place for place, key in enumerate(asked) if key == order), default=len(asked))
 
     def play(drawn: Sequence[bytes]) -> None:
         for data, outcome in zip(drawn, outcomes(venue, parser.name, drawn), strict=True):
-            _, forged = venue.bench.forge(parser, data)
-            may_refuse = forged.status >= 400 or b"code" in forged.body or forged.headers.get("Content-Encoding")
-            assert isinstance(outcome, Order | (ExchangeError if may_refuse else OrderOutcomeUnknown)), f"{outcome!r}"
+            place, forged = venue.bench.forge(parser, data)
+            refuses = forged.status >= 400 or b"code" in forged.body or forged.headers.get("Content-Encoding")
+            allowed = ExchangeError if refuses and place <= taken else OrderOutcomeUnknown
+            assert isinstance(outcome, Order | allowed), f"{outcome!r}"
 
     play_all(play, inputs=INPUTS // 5)
