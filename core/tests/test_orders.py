@@ -413,10 +413,9 @@ def _changes(kit) -> list[Order]:
     return [event.order for event in kit.heard(OrderChanged)]
 
 
-async def test_hooks_hear_of_orders_and_fills_though_nobody_subscribes(kit, desk) -> None:
-    await desk.start(api_key="key", secret_key="secret")
-    source = await _user_data(kit)
-    fill = Fill(
+def _fill(kit) -> Fill:
+    """A part of order "1", as a venue tells it that leaves out the client order id."""
+    return Fill(
         symbol="BTC/USDT",
         trade_id="t1",
         side=Side.BUY,
@@ -425,6 +424,12 @@ async def test_hooks_hear_of_orders_and_fills_though_nobody_subscribes(kit, desk
         timestamp_ms=kit.NOW,
         order_id="1",
     )
+
+
+async def test_hooks_hear_of_orders_and_fills_though_nobody_subscribes(kit, desk) -> None:
+    await desk.start(api_key="key", secret_key="secret")
+    source = await _user_data(kit)
+    fill = _fill(kit)
     order = kit.accepted(BUY)
     for event in (order, fill, order, fill):
         source.publish(event)
@@ -433,15 +438,7 @@ async def test_hooks_hear_of_orders_and_fills_though_nobody_subscribes(kit, desk
 
 
 async def test_a_fill_bears_the_client_order_id_of_its_order_though_the_venue_does_not_tell_it(kit, desk) -> None:
-    fill = Fill(
-        symbol="BTC/USDT",
-        trade_id="t1",
-        side=Side.BUY,
-        price=Decimal(100),
-        amount=Decimal("0.4"),
-        timestamp_ms=kit.NOW,
-        order_id="1",
-    )
+    fill = _fill(kit)
     unknown = attrs.evolve(fill, trade_id="t2", order_id="2")
 
     class WithHistory(kit.Memory):

@@ -9,8 +9,7 @@ from ssl import SSLContext
 
 from aiohttp import web
 
-_TURNS = 3
-"""Turns of the loop from the acceptance of a connection until aiohttp knows of it."""
+from fra.testkit.scripted import stop_listening
 
 
 @asynccontextmanager
@@ -19,13 +18,8 @@ async def serving(app: web.Application, *, tls: SSLContext | None = None) -> Asy
     loop, runner = asyncio.get_running_loop(), web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     server = await loop.create_server(runner.server, "127.0.0.1", 0, ssl=tls)
-    (listener,) = server.sockets
     try:
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
-        # Python 3.11 forgets who is accepted while a server closes, and leaves them open: so first nobody is any more.
-        loop.remove_reader(listener)
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
-        server.close()
+        await stop_listening(server)
         await runner.cleanup()

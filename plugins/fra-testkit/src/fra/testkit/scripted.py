@@ -273,7 +273,7 @@ class ScriptedVenue:
     ) -> None:
         server, self._server = self._server, None
         if server is not None:
-            await _stop_listening(server)
+            await stop_listening(server)
         self.cut()
         runner, self._runner = self._runner, None
         if runner is not None:
@@ -338,7 +338,7 @@ def messages(*script: Json) -> Talk:
     return talk
 
 
-async def _stop_listening(server: asyncio.Server) -> None:
+async def stop_listening(server: asyncio.Server) -> None:
     """First nobody is let in any more, then it ends: Python 3.11 forgets who was accepted in that moment, and leaves
     them open (its issue 109564)."""
     loop = asyncio.get_running_loop()
